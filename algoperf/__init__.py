@@ -1,0 +1,1 @@
+"""The harness: loads, runs and times training algorithms."""
