@@ -1,0 +1,65 @@
+"""TFDS data sets on disk in array_record format, without TensorFlow."""
+
+from collections.abc import Iterator
+import contextlib
+import fcntl
+import io
+import pathlib
+from typing import Any
+
+from absl import logging
+import numpy as np
+import tensorflow_datasets as tfds
+
+
+def prepare(builder: tfds.core.DatasetBuilder) -> None:
+  """Writes the builder's data set below its data_dir unless it is there.
+
+  Appears as a whole or not at all; of several processes that try at once one
+  writes and the others wait for it. Prints nothing.
+  """
+  if builder.data_path.exists():
+    return
+  root = pathlib.Path(builder.data_dir_root)
+  root.mkdir(parents=True, exist_ok=True)
+  with (root / f'{builder.name}.lock').open('w') as lock, _quiet():
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    builder.download_and_prepare(
+      file_format='array_record', download_dir=root / 'downloads'
+    )
+
+
+def read(
+  builder: tfds.core.DatasetBuilder, split: str
+) -> dict[str, np.ndarray | list[Any]]:
+  """All examples of a small split that was prepared, in the order on disk.
+
+  Returns:
+    For each feature one array with a leading dimension of examples where all
+    examples have the same shape and are numbers, else a list; text is bytes.
+  """
+  with _quiet():
+    # Not the builder itself: it does not notice when others have written.
+    stored = tfds.builder_from_directory(str(builder.data_path))
+    source = stored.as_data_source(split=split)
+    examples = source.__getitems__(range(len(source)))
+  return {name: _column([e[name] for e in examples]) for name in examples[0]}
+
+
+def _column(values: list[Any]) -> np.ndarray | list[Any]:
+  if isinstance(values[0], bytes) or len({np.shape(v) for v in values}) > 1:
+    return values
+  return np.stack(values)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+  """Keeps TFDS from writing progress and log lines to the screen."""
+  tfds.disable_progress_bar()
+  verbosity = logging.get_verbosity()
+  logging.set_verbosity(logging.WARNING)
+  try:
+    with contextlib.redirect_stdout(io.StringIO()):
+      yield
+  finally:
+    logging.set_verbosity(verbosity)

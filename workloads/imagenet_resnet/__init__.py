@@ -1,0 +1,1 @@
+"""ResNet on images: imagenet_resnet, its variants and small siblings."""

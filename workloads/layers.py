@@ -1,0 +1,135 @@
+"""Flax layers that declare the types of their parameters.
+
+A layer's `param_types` maps the names of its own parameters to
+`spec.ParameterType`; any flax module may have one. `init` collects what was
+declared, so that the tree of types is stated by the model and never guessed
+from names. The layers behave and are named as those of `flax.linen`.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from flax import linen as nn
+from flax import traverse_util
+import jax
+
+from algoperf import spec
+
+Types = Mapping[str, spec.ParameterType]
+
+_ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
+  'gelu': nn.gelu,  # The tanh approximation, as in AlgoPerf.
+  'relu': nn.relu,
+  'sigmoid': nn.sigmoid,
+  'silu': nn.silu,
+  'tanh': nn.tanh,
+}
+
+
+class Conv(nn.Conv):
+  param_types: ClassVar[Types] = {
+    'kernel': spec.ParameterType.CONV_WEIGHT,
+    'bias': spec.ParameterType.BIAS,
+  }
+
+
+class Dense(nn.Dense):
+  param_types: ClassVar[Types] = {
+    'kernel': spec.ParameterType.WEIGHT,
+    'bias': spec.ParameterType.BIAS,
+  }
+
+
+class BatchNorm(nn.BatchNorm):
+  param_types: ClassVar[Types] = {
+    'scale': spec.ParameterType.BATCH_NORM_SCALE,
+    'bias': spec.ParameterType.BATCH_NORM_BIAS,
+  }
+
+
+class LayerNorm(nn.LayerNorm):
+  param_types: ClassVar[Types] = {
+    'scale': spec.ParameterType.LAYER_NORM_SCALE,
+    'bias': spec.ParameterType.LAYER_NORM_BIAS,
+  }
+
+
+class RMSNorm(nn.RMSNorm):
+  param_types: ClassVar[Types] = {
+    'scale': spec.ParameterType.LAYER_NORM_SCALE,
+  }
+
+
+class Embed(nn.Embed):
+  param_types: ClassVar[Types] = {'embedding': spec.ParameterType.EMBEDDING}
+
+
+class AttentionProjection(nn.DenseGeneral):
+  """A projection into or out of attention heads.
+
+  `role` is ATTENTION_Q, _K, _V or _OUT (or _QKV, _KV where they are fused);
+  everything else is as in `nn.DenseGeneral`.
+  """
+
+  role: spec.ParameterType = spec.ParameterType.ATTENTION_QKV
+
+  @property
+  def param_types(self) -> Types:
+    return {
+      'kernel': self.role,
+      'bias': spec.ParameterType.ATTENTION_BIAS,
+    }
+
+
+def activation(name: str) -> Callable[[jax.Array], jax.Array]:
+  """The elementwise function of that name.
+
+  Raises:
+    ValueError: no such activation.
+  """
+  if name not in _ACTIVATIONS:
+    raise ValueError(
+      f'Unknown activation {name!r}; known: {", ".join(_ACTIVATIONS)}.'
+    )
+  return _ACTIVATIONS[name]
+
+
+def init(
+  model: nn.Module, rngs: Any, *args: Any, **kwargs: Any
+) -> tuple[dict[str, Any], spec.ParameterTypeTree]:
+  """`model.init(rngs, *args, **kwargs)`, and the types of the parameters.
+
+  Works under `jax.eval_shape` and inside `jax.jit` too, where the types are a
+  by-product of tracing: take them out through a closure.
+
+  Returns:
+    The variables, and a tree like variables['params'], keys in lower case (as
+    AlgoPerf's), with a `spec.ParameterType` at each leaf.
+
+  Raises:
+    ValueError: a parameter whose type no module declares; it is named.
+  """
+  declared: dict[tuple[str, ...], spec.ParameterType] = {}
+
+  def record(
+    call: Callable[..., Any],
+    call_args: tuple[Any, ...],
+    call_kwargs: dict[str, Any],
+    context: nn.module.InterceptorContext,
+  ) -> Any:
+    types = getattr(context.module, 'param_types', {})
+    for leaf, leaf_type in types.items():
+      declared[(*context.module.path, leaf)] = leaf_type
+    return call(*call_args, **call_kwargs)
+
+  with nn.intercept_methods(record):
+    variables = model.init(rngs, *args, **kwargs)
+  types = {}
+  for path in traverse_util.flatten_dict(variables['params']):
+    if path not in declared:
+      raise ValueError(
+        f'No module declares the type of parameter {"/".join(path)}; '
+        "add its name to the module's param_types."
+      )
+    types[tuple(key.lower() for key in path)] = declared[path]
+  return variables, traverse_util.unflatten_dict(types)
