@@ -1,0 +1,307 @@
+"""Find, check and load a submission: the code of a training algorithm.
+
+`locate` and `check` read files and import nothing of the submission; `load`
+runs its code. A submission defines either the functions of AlgoPerf's API or
+only `optimizer(hyperparameters, step_hint)`, see `algoperf.short_form`.
+"""
+
+import ast
+from collections.abc import Callable, Iterable, Iterator
+import dataclasses
+import difflib
+import hashlib
+import importlib.util
+import inspect
+import pathlib
+import sys
+import types
+
+from algoperf import spec
+
+FULL_FORM = (
+  'get_batch_size',
+  'init_optimizer_state',
+  'update_params',
+  'data_selection',
+)
+SHORT_FORM = 'optimizer'
+
+_RULE = (
+  f'a submission defines {SHORT_FORM}(hyperparameters, step_hint), or all of '
+  + ', '.join(FULL_FORM)
+)
+_SPACE_FILE = 'tuning_search_space.json'
+_MODULE_FILES = ('submission.py', '__init__.py')
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Source:
+  """Where a submission is on disk."""
+
+  name: str  # Of its folder, or of its file where that says more.
+  path: pathlib.Path  # The module.
+  digest: str  # SHA-256 of its source: every .py and .json of its folder.
+  search_space: pathlib.Path | None  # The one beside the module.
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Submission:
+  """The functions of a submission, as in AlgoPerf 0.6."""
+
+  get_batch_size: Callable[[str], int]
+  init_optimizer_state: spec.InitOptimizerFn
+  update_params: spec.UpdateParamsFn
+  data_selection: spec.DataSelectionFn
+  prepare_for_eval: spec.UpdateParamsFn | None
+  takes_train_state: bool  # Whether update_params accepts `train_state`.
+
+
+def names() -> list[str]:
+  """The submissions that come with this package."""
+  return sorted(
+    folder.name
+    for folder in _installed().iterdir()
+    if (folder / 'submission.py').is_file()
+  )
+
+
+def locate(reference: str) -> Source:
+  """Finds a submission.
+
+  Args:
+    reference: a Python file, a folder that holds submission.py, the name of a
+      folder in the installed `submissions` package, or a dotted module.
+
+  Raises:
+    UsageError: nothing there; names the near matches.
+  """
+  for candidate in _candidates(reference):
+    if candidate.is_file() and candidate.suffix == '.py':
+      return _source(candidate.resolve())
+    for file in _MODULE_FILES:
+      if (candidate / file).is_file():
+        return _source((candidate / file).resolve())
+  stem = pathlib.PurePath(reference).stem or reference
+  near = difflib.get_close_matches(stem, names(), n=3)
+  hint = f'Did you mean {" or ".join(near)}? ' if near else ''
+  raise spec.UsageError(
+    f'No submission at {reference!r}. {hint}Give a Python file, a folder with '
+    f'submission.py, or one of: {", ".join(names())}.'
+  )
+
+
+def check(source: Source) -> None:
+  """Checks a submission by reading it, without running any of it.
+
+  Raises:
+    UsageError: a syntax error (with file and line), missing functions, or a
+      submission for PyTorch.
+  """
+  try:
+    tree = ast.parse(source.path.read_bytes(), filename=str(source.path))
+  except SyntaxError as error:
+    raise spec.UsageError(
+      f'{source.path}:{error.lineno}: {error.msg}'
+    ) from error
+  except (OSError, ValueError) as error:
+    raise spec.UsageError(f'{source.path}: cannot read: {error}') from error
+  for node in ast.walk(tree):
+    if 'torch' in _imported_packages(node):
+      raise spec.UsageError(
+        f'{source.path}:{node.lineno}: imports torch: this harness runs JAX '
+        'submissions only.'
+      )
+  defined = set(_defined_names(tree.body))
+  if '*' not in defined:
+    _check_functions(source, defined)
+
+
+def load(source: Source) -> Submission:
+  """Imports a submission; whatever its code raises is passed on.
+
+  The submission can import its neighbours by name, relatively, or by their
+  path from the root of its package or repository.
+
+  Raises:
+    UsageError: functions are missing.
+  """
+  module = _import(source)
+  defined = {name for name in vars(module) if callable(getattr(module, name))}
+  _check_functions(source, defined)
+  if SHORT_FORM in defined and not _is_full(defined):
+    from algoperf import short_form  # Imports jax.
+
+    return short_form.lift(module)
+  parameters = inspect.signature(module.update_params).parameters.values()
+  return Submission(
+    **{name: getattr(module, name) for name in FULL_FORM},
+    prepare_for_eval=getattr(module, 'prepare_for_eval', None),
+    takes_train_state=any(
+      parameter.name == 'train_state' or parameter.kind is parameter.VAR_KEYWORD
+      for parameter in parameters
+    ),
+  )
+
+
+def batch_size(
+  submission: Submission, workload_name: str, base_name: str, default: int
+) -> int:
+  """The global training batch size for a workload.
+
+  Args:
+    submission: may know a workload, or raise ValueError.
+    workload_name: is asked for first.
+    base_name: is asked for next: of the workload that this is a variant of.
+    default: what the benchmark definition says; for submissions that know only
+      AlgoPerf's workloads, on a workload of ours.
+
+  Raises:
+    UsageError: the submission's answer is no positive integer.
+  """
+  for name in dict.fromkeys((workload_name, base_name)):
+    try:
+      size = submission.get_batch_size(name)
+    except ValueError:
+      continue
+    if type(size) is not int or size < 1:
+      raise spec.UsageError(
+        f'get_batch_size({name!r}) is {size!r}: must be a positive integer.'
+      )
+    return size
+  return default
+
+
+def _installed() -> pathlib.Path:
+  found = importlib.util.find_spec('submissions')
+  return pathlib.Path(found.submodule_search_locations[0])
+
+
+def _candidates(reference: str) -> Iterator[pathlib.Path]:
+  """Paths that a reference may mean, the likeliest first."""
+  if not reference:
+    return
+  yield pathlib.Path(reference).expanduser()
+  parts = reference.split('.')
+  if not all(part.isidentifier() for part in parts):
+    return
+  yield _installed().joinpath(*parts)
+  if len(parts) == 1:
+    return  # Some installed package is not meant to be a submission.
+  try:
+    package = importlib.util.find_spec(parts[0])  # Does not import it.
+  except (ImportError, ValueError):
+    return
+  for root in (package and package.submodule_search_locations) or ():
+    yield pathlib.Path(root, *parts[1:])
+    yield pathlib.Path(root, *parts[1:]).with_suffix('.py')
+
+
+def _source(path: pathlib.Path) -> Source:
+  in_folder = path.name in _MODULE_FILES
+  space = path.parent / _SPACE_FILE
+  return Source(
+    name=path.parent.name if in_folder else path.stem,
+    path=path,
+    digest=_digest(path.parent, _sources(path.parent) if in_folder else [path]),
+    search_space=space if space.is_file() else None,
+  )
+
+
+def _sources(folder: pathlib.Path) -> list[pathlib.Path]:
+  return sorted(
+    path
+    for pattern in ('*.py', '*.json')
+    for path in folder.rglob(pattern)
+    if not any(part[0] == '.' for part in path.relative_to(folder).parts)
+  )
+
+
+def _digest(folder: pathlib.Path, paths: Iterable[pathlib.Path]) -> str:
+  digest = hashlib.sha256()
+  for path in paths:
+    content = path.read_bytes()
+    name = path.relative_to(folder).as_posix()
+    digest.update(f'{name}\0{len(content)}\0'.encode() + content)
+  return digest.hexdigest()
+
+
+def _imported_packages(node: ast.AST) -> set[str]:
+  if isinstance(node, ast.Import):
+    return {alias.name.partition('.')[0] for alias in node.names}
+  if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+    return {node.module.partition('.')[0]}
+  return set()
+
+
+def _defined_names(body: Iterable[ast.stmt]) -> Iterator[str]:
+  """Names bound by statements at module level; '*' for a star import."""
+  for node in body:
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+      yield node.name
+    elif isinstance(node, ast.Import | ast.ImportFrom):
+      for alias in node.names:
+        yield alias.asname or alias.name
+    elif isinstance(node, ast.Assign | ast.AnnAssign):
+      for name in ast.walk(node):
+        if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store):
+          yield name.id
+    else:
+      for field in ('body', 'orelse', 'finalbody'):
+        yield from _defined_names(getattr(node, field, ()))
+      for handler in getattr(node, 'handlers', ()):
+        yield from _defined_names(handler.body)
+
+
+def _is_full(defined: set[str]) -> bool:
+  """Whether these names make up, or begin, a submission in the full form."""
+  return 'update_params' in defined or 'init_optimizer_state' in defined
+
+
+def _check_functions(source: Source, defined: set[str]) -> None:
+  if SHORT_FORM in defined and not _is_full(defined):
+    return
+  missing = [name for name in FULL_FORM if name not in defined]
+  if len(missing) == len(FULL_FORM):
+    raise spec.UsageError(f'{source.path}: defines no submission: {_RULE}.')
+  if missing:
+    raise spec.UsageError(
+      f'{source.path}: {", ".join(missing)} missing: {_RULE}.'
+    )
+
+
+def _import(source: Source) -> types.ModuleType:
+  """Runs the module inside a package of its own, named after its source."""
+  folder = source.path.parent
+  for root in (folder, _package_root(folder), _repository_root(folder)):
+    if str(root) not in sys.path:
+      sys.path.append(str(root))  # Last: a neighbour must not hide a library.
+  identity = hashlib.sha256(f'{source.path}:{source.digest}'.encode())
+  package_name = f'algoperf_submission_{identity.hexdigest()[:16]}'
+  package = types.ModuleType(package_name)
+  package.__path__ = [str(folder)]
+  sys.modules[package_name] = package
+  name = f'{package_name}.{source.path.stem}'
+  found = importlib.util.spec_from_file_location(name, source.path)
+  module = importlib.util.module_from_spec(found)
+  sys.modules[name] = module
+  try:
+    found.loader.exec_module(module)
+  except BaseException:
+    del sys.modules[name]
+    raise
+  return module
+
+
+def _package_root(folder: pathlib.Path) -> pathlib.Path:
+  """The nearest folder, upwards, that is not part of a package."""
+  while (folder / '__init__.py').is_file():
+    folder = folder.parent
+  return folder
+
+
+def _repository_root(folder: pathlib.Path) -> pathlib.Path:
+  """The nearest folder, upwards, that looks like a repository's."""
+  for parent in (folder, *folder.parents):
+    if any((parent / mark).exists() for mark in ('.git', 'pyproject.toml')):
+      return parent
+  return folder

@@ -1,0 +1,1 @@
+"""Training algorithms: each folder is one submission, and an example of one."""
