@@ -12,6 +12,14 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 
+class Builder(tfds.core.GeneratorBasedBuilder):
+  """Base of data sets that are defined in this repository."""
+
+  # Where TFDS would look for checksums of its own downloads, of which there are
+  # none; its search needs a package that it does not depend on.
+  code_path = None
+
+
 def prepare(builder: tfds.core.DatasetBuilder) -> None:
   """Writes the builder's data set below its data_dir unless it is there.
 
