@@ -5,7 +5,6 @@ runs its code. A submission defines either the functions of AlgoPerf's API or
 only `optimizer(hyperparameters, step_hint)`, see `algoperf.short_form`.
 """
 
-import ast
 from collections.abc import Callable, Iterable, Iterator
 import dataclasses
 import difflib
@@ -13,10 +12,8 @@ import hashlib
 import importlib.util
 import inspect
 import pathlib
-import sys
-import types
 
-from algoperf import spec
+from algoperf import module_file, spec
 
 FULL_FORM = (
   'get_batch_size',
@@ -40,7 +37,7 @@ class Source:
 
   name: str  # Of its folder, or of its file where that says more.
   path: pathlib.Path  # The module.
-  digest: str  # SHA-256 of its source: every .py and .json of its folder.
+  digest: str  # SHA-256 of its source: the .py and .json files of its folder.
   search_space: pathlib.Path | None  # The one beside the module.
 
 
@@ -97,23 +94,22 @@ def check(source: Source) -> None:
     UsageError: a syntax error (with file and line), missing functions, or a
       submission for PyTorch.
   """
-  try:
-    tree = ast.parse(source.path.read_bytes(), filename=str(source.path))
-  except SyntaxError as error:
+  tree = module_file.parse(source.path)
+  line = module_file.imports(tree).get('torch')
+  if line is not None:
     raise spec.UsageError(
-      f'{source.path}:{error.lineno}: {error.msg}'
-    ) from error
-  except (OSError, ValueError) as error:
-    raise spec.UsageError(f'{source.path}: cannot read: {error}') from error
-  for node in ast.walk(tree):
-    if 'torch' in _imported_packages(node):
-      raise spec.UsageError(
-        f'{source.path}:{node.lineno}: imports torch: this harness runs JAX '
-        'submissions only.'
-      )
-  defined = set(_defined_names(tree.body))
+      f'{source.path}:{line}: imports torch: this harness runs JAX submissions '
+      'only.'
+    )
+  defined = set(module_file.defined_names(tree.body))
   if '*' not in defined:
     _check_functions(source, defined)
+
+
+def summary(source: Source) -> str:
+  """The first line of the module's docstring, without running it."""
+  docstring = ast.get_docstring(ast.parse(source.path.read_bytes())) or ''
+  return docstring.partition('\n')[0]
 
 
 def load(source: Source) -> Submission:
@@ -125,7 +121,10 @@ def load(source: Source) -> Submission:
   Raises:
     UsageError: functions are missing.
   """
-  module = _import(source)
+  identity = hashlib.sha256(f'{source.path}:{source.digest}'.encode())
+  module = module_file.load(
+    source.path, f'algoperf_submission_{identity.hexdigest()[:16]}'
+  )
   defined = {name for name in vars(module) if callable(getattr(module, name))}
   _check_functions(source, defined)
   if SHORT_FORM in defined and not _is_full(defined):
@@ -208,12 +207,18 @@ def _source(path: pathlib.Path) -> Source:
 
 
 def _sources(folder: pathlib.Path) -> list[pathlib.Path]:
-  return sorted(
+  """The Python files below a folder, and the JSON files beside them.
+
+  Only beside them, because experiments may be logged below the folder.
+  """
+  modules = [
     path
-    for pattern in ('*.py', '*.json')
-    for path in folder.rglob(pattern)
+    for path in folder.rglob('*.py')
     if not any(part[0] == '.' for part in path.relative_to(folder).parts)
-  )
+  ]
+  folders = {module.parent for module in modules}
+  data = [path for parent in folders for path in parent.glob('*.json')]
+  return sorted(path for path in modules + data if path.is_file())
 
 
 def _digest(folder: pathlib.Path, paths: Iterable[pathlib.Path]) -> str:
@@ -223,33 +228,6 @@ def _digest(folder: pathlib.Path, paths: Iterable[pathlib.Path]) -> str:
     name = path.relative_to(folder).as_posix()
     digest.update(f'{name}\0{len(content)}\0'.encode() + content)
   return digest.hexdigest()
-
-
-def _imported_packages(node: ast.AST) -> set[str]:
-  if isinstance(node, ast.Import):
-    return {alias.name.partition('.')[0] for alias in node.names}
-  if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-    return {node.module.partition('.')[0]}
-  return set()
-
-
-def _defined_names(body: Iterable[ast.stmt]) -> Iterator[str]:
-  """Names bound by statements at module level; '*' for a star import."""
-  for node in body:
-    if isinstance(node, ast.FunctionDef | ast.ClassDef):
-      yield node.name
-    elif isinstance(node, ast.Import | ast.ImportFrom):
-      for alias in node.names:
-        yield alias.asname or alias.name
-    elif isinstance(node, ast.Assign | ast.AnnAssign):
-      for name in ast.walk(node):
-        if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store):
-          yield name.id
-    else:
-      for field in ('body', 'orelse', 'finalbody'):
-        yield from _defined_names(getattr(node, field, ()))
-      for handler in getattr(node, 'handlers', ()):
-        yield from _defined_names(handler.body)
 
 
 def _is_full(defined: set[str]) -> bool:
@@ -267,41 +245,3 @@ def _check_functions(source: Source, defined: set[str]) -> None:
     raise spec.UsageError(
       f'{source.path}: {", ".join(missing)} missing: {_RULE}.'
     )
-
-
-def _import(source: Source) -> types.ModuleType:
-  """Runs the module inside a package of its own, named after its source."""
-  folder = source.path.parent
-  for root in (folder, _package_root(folder), _repository_root(folder)):
-    if str(root) not in sys.path:
-      sys.path.append(str(root))  # Last: a neighbour must not hide a library.
-  identity = hashlib.sha256(f'{source.path}:{source.digest}'.encode())
-  package_name = f'algoperf_submission_{identity.hexdigest()[:16]}'
-  package = types.ModuleType(package_name)
-  package.__path__ = [str(folder)]
-  sys.modules[package_name] = package
-  name = f'{package_name}.{source.path.stem}'
-  found = importlib.util.spec_from_file_location(name, source.path)
-  module = importlib.util.module_from_spec(found)
-  sys.modules[name] = module
-  try:
-    found.loader.exec_module(module)
-  except BaseException:
-    del sys.modules[name]
-    raise
-  return module
-
-
-def _package_root(folder: pathlib.Path) -> pathlib.Path:
-  """The nearest folder, upwards, that is not part of a package."""
-  while (folder / '__init__.py').is_file():
-    folder = folder.parent
-  return folder
-
-
-def _repository_root(folder: pathlib.Path) -> pathlib.Path:
-  """The nearest folder, upwards, that looks like a repository's."""
-  for parent in (folder, *folder.parents):
-    if any((parent / mark).exists() for mark in ('.git', 'pyproject.toml')):
-      return parent
-  return folder

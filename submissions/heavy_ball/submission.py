@@ -1,0 +1,28 @@
+"""Heavy ball: gradient descent with momentum.
+
+Polyak 1964, "Some methods of speeding up the convergence of iteration
+methods", with the schedule and search space of the AlgoPerf paper's baseline
+(arXiv 2306.07179): warm-up, then linear decay.
+"""
+
+import optax
+
+from algoperf import spec
+from submissions import schedules
+
+
+def optimizer(
+  hyperparameters: spec.Hyperparameters, step_hint: int
+) -> optax.GradientTransformation:
+  """Momentum over gradients that include the weight decay."""
+  schedule = schedules.warmup_linear(
+    hyperparameters.learning_rate,
+    hyperparameters.warmup_factor,
+    hyperparameters.decay_steps_factor,
+    hyperparameters.end_factor,
+    step_hint,
+  )
+  return optax.chain(
+    optax.add_decayed_weights(hyperparameters.weight_decay),
+    optax.sgd(schedule, momentum=1 - hyperparameters.one_minus_beta1),
+  )
