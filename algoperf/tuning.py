@@ -28,13 +28,18 @@ _FORMS = (
 )
 
 
-def load(path: str | pathlib.Path, num_trials: int, seed: int) -> list[Point]:
-  """The points to try, in an order that only the seed decides.
+def load(
+  path: str | pathlib.Path, num_trials: int, seed: int, study: int = 1
+) -> list[Point]:
+  """The points to try in one study, in an order that only the seed decides.
 
   Args:
     path: the search space, a JSON file.
-    num_trials: how many points; a list may hold fewer, then it gives all.
+    num_trials: points a study; a list may hold fewer, then it gives all.
     seed: permutes quasi-random points; a list keeps its order.
+    study: from 1. Each study takes the next `num_trials` quasi-random points,
+      so that more studies change nothing in earlier ones; a list is the same
+      in all.
 
   Returns:
     Points whose names have the order of the file.
@@ -62,8 +67,8 @@ def load(path: str | pathlib.Path, num_trials: int, seed: int) -> list[Point]:
       f'{path}: {len(space)} hyperparameters: a sampled space may have at '
       f'most {len(_primes()) - 1}.'
     )
-  units_TxD = quasi_random(num_trials, len(space))
-  order_T = np.random.default_rng(seed).permutation(num_trials)
+  units_TxD = quasi_random(num_trials * study, len(space))[-num_trials:]
+  order_T = np.random.default_rng((seed, study)).permutation(num_trials)
   return [
     {
       name: _scale(dimension, float(unit))

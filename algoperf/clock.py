@@ -1,0 +1,91 @@
+"""The submission clock: what is timed, and where every second went."""
+
+from collections.abc import Callable
+import time
+
+TIMED = ('compile', 'data', 'update', 'prepare')
+UNTIMED = ('evaluation', 'logging', 'checkpointing', 'other')
+
+
+def _nothing() -> None:
+  """The fence of a clock that no device works behind."""
+
+
+class SubmissionClock:
+  """Charges each moment of a trial to exactly one part.
+
+  The clock is always inside one part; `enter` leaves it for another. The parts
+  therefore add up to the wall time by construction. Whenever the boundary
+  between timed and untimed parts is crossed, in either direction, `fence` waits
+  first for everything that was dispatched, so that no queued work lands on the
+  wrong side. Between timed parts nothing waits.
+
+  Seconds throughout, of a monotonic clock.
+  """
+
+  def __init__(
+    self,
+    *,
+    now: Callable[[], float] = time.monotonic,
+    fence: Callable[[], None] = _nothing,
+    compiled: Callable[[], float] = lambda: 0.0,
+    started: float | None = None,
+  ):
+    """A clock that starts in the part 'other'.
+
+    Args:
+      now: a monotonic clock.
+      fence: returns once no dispatched work is pending.
+      compiled: seconds spent compiling so far; what it grows by inside a timed
+        part is charged to 'compile' instead of that part.
+      started: a reading of `now` to count from, if not this moment: the start
+        of the process, as its parent saw it.
+    """
+    self._now = now
+    self._fence = fence
+    self._compiled = compiled
+    self._part = 'other'
+    self.started = now() if started is None else started
+    self._boundary = self.started
+    self._compiled_before = compiled()
+    self._seconds = dict.fromkeys(TIMED + UNTIMED, 0.0)
+    self._timed = 0.0
+
+  def enter(self, part: str) -> float:
+    """Leaves the current part for another one and returns the time of it."""
+    was_timed = self._part in TIMED
+    if was_timed != (part in TIMED):
+      self._fence()
+    now = self._now()
+    self._charge(now - self._boundary, was_timed)
+    self._part = part
+    self._boundary = now
+    return now
+
+  def _charge(self, elapsed: float, timed: bool) -> None:
+    compiled = self._compiled()
+    if timed:
+      self._timed += elapsed
+      if compiled != self._compiled_before:
+        share = min(elapsed, compiled - self._compiled_before)
+        self._seconds['compile'] += share
+        elapsed -= share
+    self._compiled_before = compiled
+    self._seconds[self._part] += elapsed
+
+  @property
+  def timed(self) -> float:
+    """Submission time up to the last boundary; exact where it was fenced."""
+    return self._timed
+
+  @property
+  def wall(self) -> float:
+    """Time from the start to the last boundary."""
+    return self._boundary - self.started
+
+  def __getitem__(self, part: str) -> float:
+    return self._seconds[part]
+
+  def parts(self) -> dict[str, float]:
+    """Seconds by part, up to the last boundary."""
+    return dict(self._seconds)

@@ -1,0 +1,327 @@
+"""The trial directory: each file's format, written and read here only.
+
+The layout and the CSV files are AlgoPerf's, so that either scorer reads the
+logs of either harness:
+
+  <experiment>/study_<s>/<workload>_jax/trial_<k>/
+    eval_measurements.csv   one row an evaluation
+    measurements.csv        the same rows, and what the submission logged
+    hparams.json            the hyperparameter point (external tuning)
+    flags_0.json            the trial's specification
+    meta_data_0.json        the workload's properties and the machine
+    trial.json              ours: status, seeds, versions, hashes, all times
+    trial.log               what the submission printed
+    traceback.txt           why it failed, if it did
+"""
+
+from collections.abc import Iterable, Mapping
+import contextlib
+import csv
+import dataclasses
+import datetime
+import json
+import math
+import os
+import pathlib
+import tempfile
+from typing import Any
+
+TRIAL_FILE = 'trial.json'
+EVALUATIONS_FILE = 'eval_measurements.csv'
+MEASUREMENTS_FILE = 'measurements.csv'
+TRACEBACK_FILE = 'traceback.txt'
+LOG_FILE = 'trial.log'
+
+# A trial that ended so is run again by the same command.
+UNFINISHED = ('running', 'interrupted')
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrialSpec:
+  """All that decides what one trial computes, as written to flags_0.json.
+
+  Attributes:
+    workload: name in the benchmark.
+    submission: name under which it is scored.
+    submission_path: where its source is.
+    submission_digest: SHA-256 of its source.
+    benchmark: name or path of the definition.
+    benchmark_digest: SHA-256 of its content.
+    ruleset: 'external' or 'self'.
+    study: from 1.
+    trial: from 1, within the study.
+    seed: 32 bits.
+    hyperparameters: the point, or None in self-tuning.
+    max_steps: end after so many steps, or None.
+    data_dir: where data sets are.
+    directory: where the trial is recorded.
+  """
+
+  workload: str
+  submission: str
+  submission_path: str
+  submission_digest: str
+  benchmark: str
+  benchmark_digest: str
+  ruleset: str
+  study: int
+  trial: int
+  seed: int
+  hyperparameters: dict[str, Any] | None
+  max_steps: int | None
+  data_dir: str
+  directory: str
+
+  def differences(self, recorded: Mapping[str, Any]) -> list[str]:
+    """What a recorded trial was run with that this one would not be.
+
+    Where sources and data lie may differ; what they hold may not.
+    """
+    places = ('submission_path', 'benchmark', 'data_dir', 'directory')
+    return [
+      f'{field.name} {recorded.get(field.name)!r} → '
+      f'{getattr(self, field.name)!r}'
+      for field in dataclasses.fields(self)
+      if field.name not in places
+      and recorded.get(field.name) != getattr(self, field.name)
+    ]
+
+
+def trial_directory(
+  experiment: str, study: int, workload: str, trial: int
+) -> pathlib.Path:
+  """Where one trial of an experiment is recorded."""
+  return (
+    pathlib.Path(experiment)
+    / f'study_{study}'
+    / f'{workload}_jax'
+    / f'trial_{trial}'
+  )
+
+
+def write_json(path: pathlib.Path, content: Mapping[str, Any]) -> None:
+  """Replaces a JSON file in one step; a reader never sees half of it."""
+  handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}')
+  try:
+    with os.fdopen(handle, 'w', encoding='utf-8') as file:
+      json.dump(content, file, indent=2, ensure_ascii=False, default=str)
+      file.write('\n')
+    os.chmod(temporary, 0o644)
+    os.replace(temporary, path)
+  except BaseException:
+    with contextlib.suppress(FileNotFoundError):
+      os.unlink(temporary)
+    raise
+
+
+def read_json(path: pathlib.Path) -> dict[str, Any] | None:
+  """The content of a JSON object; None where there is none to be read."""
+  try:
+    content = json.loads(path.read_text(encoding='utf-8'))
+  except (OSError, ValueError):
+    return None
+  return content if isinstance(content, dict) else None
+
+
+def read_trial(directory: pathlib.Path) -> dict[str, Any] | None:
+  """The content of trial.json; None where there is none to be read."""
+  return read_json(directory / TRIAL_FILE)
+
+
+class CsvLog:
+  """A CSV file that grows by rows and, when it must, by columns.
+
+  The first row's keys are its columns, in alphabetical order; new keys are
+  appended. A row is one write, so that a killed process leaves whole rows.
+  """
+
+  def __init__(self, path: pathlib.Path):
+    self._path = path
+    self._columns: list[str] = []
+
+  def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Adds rows; a key that a row lacks is left empty."""
+    rows = list(rows)
+    new = sorted({key for row in rows for key in row} - set(self._columns))
+    if new and self._columns:
+      self._add_columns(new)
+    elif new:
+      self._columns = new
+      self._write('w', [dict(zip(new, new, strict=True))])
+    self._write('a', rows)
+
+  def _write(self, mode: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    with open(self._path, mode, newline='', encoding='utf-8') as file:
+      csv.DictWriter(file, self._columns).writerows(rows)
+
+  def _add_columns(self, new: list[str]) -> None:
+    with open(self._path, newline='', encoding='utf-8') as file:
+      rows = list(csv.DictReader(file))
+    self._columns += new
+    with tempfile.NamedTemporaryFile(
+      'w', dir=self._path.parent, newline='', encoding='utf-8', delete=False
+    ) as file:
+      writer = csv.DictWriter(file, self._columns)
+      writer.writeheader()
+      writer.writerows(rows)
+    os.chmod(file.name, 0o644)
+    os.replace(file.name, self._path)
+
+
+class ScalarBuffer:
+  """The metrics logger that a submission gets.
+
+  It only keeps what it is given, on the submission's time: device arrays are
+  read, and files written, outside the clock.
+  """
+
+  def __init__(self) -> None:
+    self._kept: list[tuple[Mapping[str, Any], int]] = []
+
+  def append_scalar_metrics(
+    self,
+    metrics: Mapping[str, Any],
+    global_step: int,
+    preemption_count: int | None = None,
+    is_eval: bool = False,
+  ) -> None:
+    """Keeps scalars (numbers or 0-d arrays) of one step."""
+    del preemption_count, is_eval
+    self._kept.append((metrics, global_step))
+
+  def drain(self) -> list[dict[str, Any]]:
+    """What was kept since the last call, as rows of Python floats."""
+    kept, self._kept = self._kept, []
+    return [
+      {'global_step': int(step)}
+      | {key: float(value) for key, value in metrics.items()}
+      for metrics, step in kept
+    ]
+
+
+class TrialRecord:
+  """Writes one trial's directory, from its start to its end."""
+
+  def __init__(
+    self,
+    directory: pathlib.Path,
+    spec: TrialSpec,
+    facts: Mapping[str, Any],
+    scalars: ScalarBuffer,
+  ):
+    """Begins a trial in a directory that exists.
+
+    Args:
+      directory: the trial's.
+      spec: what is run.
+      facts: goal, keys, versions, hardware: what else belongs in trial.json.
+      scalars: what the submission logs.
+    """
+    self._directory = directory
+    self._scalars = scalars
+    self._evaluations = CsvLog(directory / EVALUATIONS_FILE)
+    self._measurements = CsvLog(directory / MEASUREMENTS_FILE)
+    self._content = dataclasses.asdict(spec) | {
+      'format': 1,
+      'status': 'running',
+      'message': None,
+      'started': _utc_now(),
+      'ended': None,
+      'steps': 0,
+      'evaluations': 0,
+      'target': None,
+      'first_non_finite_step': None,
+      **facts,
+      'time': None,
+    }
+    if spec.hyperparameters is not None:
+      write_json(directory / 'hparams.json', spec.hyperparameters)
+    write_json(directory / 'flags_0.json', dataclasses.asdict(spec))
+    self._save()
+
+  def write_meta_data(self, meta_data: Mapping[str, Any]) -> None:
+    write_json(self._directory / 'meta_data_0.json', meta_data)
+
+  def evaluated(self, step: int, results: Mapping[str, float]) -> None:
+    """Appends one evaluation and what the submission has logged till then."""
+    row = {'global_step': step, 'preemption_count': 0, **results}
+    self._evaluations.append([row])
+    self._measurements.append([*self._scalars.drain(), row])
+    self._content['evaluations'] += 1
+    self._content['steps'] = step
+    losses = [v for k, v in results.items() if k.endswith('/loss')]
+    if not all(map(math.isfinite, losses)):
+      self._content['first_non_finite_step'] = (
+        self._content['first_non_finite_step'] or step
+      )
+
+  def end(
+    self,
+    status: str,
+    *,
+    steps: int,
+    times: Mapping[str, float],
+    target: Mapping[str, float] | None = None,
+    message: str | None = None,
+    traceback: str | None = None,
+  ) -> None:
+    """Writes the end of the trial.
+
+    Args:
+      status: how it ended.
+      steps: updates made.
+      times: seconds, 'wall', 'timed' and by part of the clock.
+      target: where the validation target was met: 'step', 'time' and
+        'last_miss' in seconds of submission time; None if it was not.
+      message: one line on a failure.
+      traceback: the whole of it.
+    """
+    if traceback is not None:
+      path = self._directory / TRACEBACK_FILE
+      path.write_text(traceback, encoding='utf-8')
+    rows = self._scalars.drain() if status != 'failed' else []
+    self._measurements.append(
+      [*rows, {'global_step': steps, 'score': times['timed']}]
+    )
+    self._content |= {
+      'status': status,
+      'message': message,
+      'ended': _utc_now(),
+      'steps': steps,
+      'target': target,
+      'time': dict(times),
+    }
+    self._save()
+
+  def _save(self) -> None:
+    write_json(self._directory / TRIAL_FILE, self._content)
+
+
+def amend(directory: pathlib.Path, changes: Mapping[str, Any]) -> None:
+  """Adds to trial.json what only the parent process knows."""
+  content = read_trial(directory)
+  if content is not None:
+    write_json(directory / TRIAL_FILE, content | dict(changes))
+
+
+def archive(directory: pathlib.Path) -> None:
+  """Moves an unfinished trial's files aside, into a folder of its own.
+
+  Nothing is lost, and no scorer takes the folder for a trial.
+  """
+  if not directory.is_dir():
+    return
+  files = [path for path in directory.iterdir() if path.is_file()]
+  if not files:
+    return
+  number = 1
+  while (target := directory / f'attempt_{number}').exists():
+    number += 1
+  target.mkdir()
+  for path in files:
+    path.rename(target / path.name)
+
+
+def _utc_now() -> str:
+  now = datetime.datetime.now(datetime.UTC)
+  return now.isoformat(timespec='seconds')

@@ -1,0 +1,215 @@
+"""Which trials to run, in which order, and which of them are done."""
+
+from collections.abc import Iterator, Mapping, Sequence
+import dataclasses
+import hashlib
+import os
+import pathlib
+import tempfile
+from typing import Any, Protocol
+
+from algoperf import benchmark as benchmark_lib
+from algoperf import records, spec, supervisor, tuning
+from algoperf import submission as submission_lib
+
+EXPERIMENT_FILE = 'experiment.json'
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Plan:
+  """The trials of one submission on some workloads.
+
+  Attributes:
+    benchmark: the definition.
+    benchmark_path: its name or file, for the trials' processes.
+    source: the submission.
+    workloads: names in the benchmark, in the order to run.
+    ruleset: 'external' or 'self'.
+    search_space: the JSON file, or None in self-tuning.
+    trials: in each study; a list of points may hold fewer.
+    studies: repetitions.
+    seed: of the experiment; each trial has its own, derived from it.
+    max_steps: end trials after so many steps, or None.
+    data_dir: where data sets are.
+    directory: of the experiment; holds study_1, study_2 …
+  """
+
+  benchmark: benchmark_lib.Benchmark
+  benchmark_path: str
+  source: submission_lib.Source
+  workloads: tuple[str, ...]
+  ruleset: str
+  search_space: pathlib.Path | None
+  trials: int
+  studies: int
+  seed: int
+  max_steps: int | None
+  data_dir: str
+  directory: pathlib.Path
+
+  def specs(self) -> Iterator[records.TrialSpec]:
+    """Every trial, study by study, so that early results are whole studies."""
+    for study in range(1, self.studies + 1):
+      points = self._points(study)
+      for workload in self.workloads:
+        for number, point in enumerate(points, start=1):
+          yield self._spec(study, workload, number, point)
+
+  def _points(self, study: int) -> Sequence[tuning.Point | None]:
+    if self.search_space is None:
+      return [None] * self.trials
+    return tuning.load(self.search_space, self.trials, self.seed, study)
+
+  def _spec(
+    self,
+    study: int,
+    workload: str,
+    number: int,
+    point: tuning.Point | None,
+  ) -> records.TrialSpec:
+    return records.TrialSpec(
+      workload=workload,
+      submission=self.source.name,
+      submission_path=str(self.source.path),
+      submission_digest=self.source.digest,
+      benchmark=self.benchmark_path,
+      benchmark_digest=self.benchmark.digest,
+      ruleset=self.ruleset,
+      study=study,
+      trial=number,
+      seed=trial_seed(self.seed, study, number),
+      hyperparameters=point,
+      max_steps=self.max_steps,
+      data_dir=self.data_dir,
+      directory=str(
+        records.trial_directory(self.directory, study, workload, number)
+      ),
+    )
+
+  def budget(self, workload: str) -> float:
+    """Seconds of submission time that a trial may use."""
+    factor = self.benchmark.rulesets[self.ruleset].budget_factor
+    return self.benchmark.row(workload).goal.max_runtime * factor
+
+
+def trial_seed(experiment_seed: int, study: int, trial: int) -> int:
+  """The 32-bit seed of one trial of an experiment."""
+  text = f'{experiment_seed} {study} {trial}'
+  return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4])
+
+
+class Observer(Protocol):
+  """Who is told how trials go."""
+
+  def skipped(self, trial: records.TrialSpec, status: str) -> None:
+    """A trial that was run before."""
+
+  def started(self, trial: records.TrialSpec, plan: Plan) -> None:
+    """A trial that begins now."""
+
+  def progressed(self, event: Mapping[str, Any]) -> None:
+    """An event of the running trial, see `worker`; empty when it is silent."""
+
+  def ended(
+    self, trial: records.TrialSpec, outcome: supervisor.Outcome
+  ) -> None:
+    """The running trial has ended."""
+
+
+def run(plans: Sequence[Plan], observer: Observer) -> list[str]:
+  """Runs the trials that are missing, each in a process of its own.
+
+  A trial that was interrupted is run again; so is a failed one, once the
+  submission or anything else has changed. Files of the earlier attempt are
+  kept in a folder inside the trial's.
+
+  Returns:
+    The status of every trial, those of earlier runs included.
+
+  Raises:
+    UsageError: a directory holds trials of something else; nothing was run.
+  """
+  todo = [(plan, list(plan.specs())) for plan in plans]
+  done = {
+    trial.directory: status
+    for _, trials in todo
+    for trial in trials
+    if (status := _status_before(trial))
+  }
+  statuses = []
+  for plan, trials in todo:
+    for trial in trials:
+      if status := done.get(trial.directory):
+        observer.skipped(trial, status)
+      else:
+        status = _run_trial(plan, trial, observer)
+      statuses.append(status)
+  return statuses
+
+
+def _run_trial(plan: Plan, trial: records.TrialSpec, observer: Observer) -> str:
+  def on_event(event: Mapping[str, Any]) -> None:
+    if event.get('event') == 'ready':  # Before that, nothing is written.
+      write_experiment(plan)
+    observer.progressed(event)
+
+  observer.started(trial, plan)
+  outcome = supervisor.run(trial, plan.budget(trial.workload), on_event)
+  observer.ended(trial, outcome)
+  return outcome.status
+
+
+def _status_before(trial: records.TrialSpec) -> str | None:
+  """How this very trial ended before; None if it is still to be run.
+
+  Raises:
+    UsageError: its directory holds another one.
+  """
+  recorded = records.read_trial(pathlib.Path(trial.directory))
+  if recorded is None or recorded['status'] in records.UNFINISHED:
+    return None
+  differences = trial.differences(recorded)
+  if not differences:
+    return recorded['status']
+  if recorded['status'] == 'failed':
+    return None
+  raise spec.UsageError(
+    f'{trial.directory} holds another trial ({"; ".join(differences)}): choose '
+    'another --experiment_name, or move that directory away.'
+  )
+
+
+def experiment_seed(directory: pathlib.Path, asked: int | None) -> int:
+  """The seed of an experiment: as asked, as before, or a fresh one."""
+  if asked is not None:
+    return asked
+  recorded = records.read_json(directory / EXPERIMENT_FILE) or {}
+  return recorded.get('seed', int.from_bytes(os.urandom(4)))
+
+
+def write_experiment(plan: Plan) -> None:
+  """Notes the seed, so that the same command goes on with it."""
+  try:
+    plan.directory.mkdir(parents=True, exist_ok=True)
+    records.write_json(plan.directory / EXPERIMENT_FILE, {'seed': plan.seed})
+  except OSError as error:
+    raise _not_writable(plan.directory, error) from error
+
+
+def check_writable(directory: pathlib.Path) -> None:
+  """Refuses a directory that could not be made or written; leaves no trace."""
+  existing = directory
+  while not existing.exists():
+    existing = existing.parent
+  try:
+    with tempfile.TemporaryDirectory(prefix='.algoperf-', dir=existing):
+      pass
+  except OSError as error:
+    raise _not_writable(directory, error) from error
+
+
+def _not_writable(directory: pathlib.Path, error: OSError) -> spec.UsageError:
+  return spec.UsageError(
+    f'experiment directory {directory} cannot be written '
+    f'({error.strerror}): choose another --experiment_dir.'
+  )
