@@ -1,0 +1,1 @@
+"""Decoder-only language models: finewebedu_lm, shakespeare_lm, variants."""

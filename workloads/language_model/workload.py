@@ -1,0 +1,199 @@
+"""Language modelling with a decoder-only Transformer (finewebedu_lm).
+
+Dimensions: B batch, L sequence, V vocabulary.
+"""
+
+from collections.abc import Iterator
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from algoperf import spec
+from workloads import layers, registry
+from workloads.data import batches
+from workloads.language_model import configs, data, model
+
+
+class LanguageModelWorkload(spec.Workload):
+  """A configuration of the family as a workload.
+
+  Metrics: `loss`, the mean cross entropy of a token in nats, and `ppl`, its
+  exponential. Of a split without examples they are 0 and 1, as in AlgoPerf.
+  """
+
+  def __init__(self, config: configs.Config):
+    self.name = config.name
+    self.config = config
+    self._model = model.Decoder(config)
+    self._jitted_sums = jax.jit(self._sums)
+    self._eval_batches: dict[tuple[str, str], list[batches.Batch]] = {}
+
+  @property
+  def loss_type(self) -> spec.LossType:
+    return spec.LossType.SOFTMAX_CROSS_ENTROPY
+
+  @property
+  def num_train_examples(self) -> int:
+    return self.config.num_train_examples
+
+  @property
+  def num_eval_train_examples(self) -> int:
+    return self.config.num_eval_train_examples
+
+  @property
+  def num_validation_examples(self) -> int:
+    return self.config.num_validation_examples
+
+  @property
+  def num_test_examples(self) -> int:
+    return self.config.num_test_examples
+
+  @property
+  def eval_batch_size(self) -> int:
+    return self.config.eval_batch_size
+
+  def is_output_params(self, param_key: spec.ParameterKey) -> bool:
+    """Whether it is the embedding table, from which logits come as well."""
+    return param_key == 'embed'
+
+  def init_model_fn(self, rng: spec.RandomState) -> spec.ModelInitState:
+    """Fresh parameters, and None as model state."""
+    types = {}
+
+    def init(rng: spec.RandomState) -> spec.ParameterContainer:
+      # The parameters do not depend on the length of the sequence.
+      tokens_BxL = jnp.zeros((1, 2), jnp.int32)
+      variables, declared = layers.init(self._model, rng, tokens_BxL)
+      types.update(declared)
+      return variables['params']
+
+    params = jax.jit(init)(rng)
+    self._param_shapes = jax.tree.map(
+      lambda leaf: spec.ShapeTuple(leaf.shape), params
+    )
+    self._param_types = types
+    return params, None
+
+  def model_fn(
+    self,
+    params: spec.ParameterContainer,
+    augmented_and_preprocessed_input_batch: spec.Batch,
+    model_state: spec.ModelAuxiliaryState,
+    mode: spec.ForwardPassMode,
+    rng: spec.RandomState,
+    update_batch_norm: bool,
+    dropout_rate: float = 0.0,
+  ) -> tuple[spec.Tensor, spec.ModelAuxiliaryState]:
+    """Logits [B, L, V] in the dtype of the computation, and None.
+
+    Args:
+      params: parameters.
+      augmented_and_preprocessed_input_batch: has `inputs`, token ids [B, L].
+      model_state: unused, as the model has no state.
+      mode: unused, as the model behaves the same in training and evaluation.
+      rng: unused, as the model draws nothing.
+      update_batch_norm: unused, as the model has no BatchNorm.
+      dropout_rate: unused, as the model has no dropout.
+    """
+    del model_state, mode, rng, update_batch_norm, dropout_rate
+    params = jax.tree.map(lambda leaf: leaf.astype(self.config.dtype), params)
+    logits_BxLxV = self._model.apply(
+      {'params': params}, augmented_and_preprocessed_input_batch['inputs']
+    )
+    return logits_BxLxV, None
+
+  def loss_fn(
+    self,
+    label_batch: spec.Tensor,
+    logits_batch: spec.Tensor,
+    mask_batch: spec.Tensor | None = None,
+    label_smoothing: float = 0.0,
+  ) -> dict[str, spec.Tensor]:
+    """Softmax cross entropy of every token.
+
+    Args:
+      label_batch: token ids [B, L].
+      logits_batch: [B, L, V].
+      mask_batch: [B, L], factors of the tokens' losses; None for all ones.
+      label_smoothing: weight of the uniform distribution in the targets.
+
+    Returns:
+      'summed' over tokens (float32), 'n_valid_examples' (tokens, or the sum of
+      the mask) and 'per_example' [B, L], which has the dtype of the logits.
+    """
+    logp_BxLxV = jax.nn.log_softmax(logits_batch)
+    logp_BxL = jnp.take_along_axis(
+      logp_BxLxV, label_batch[..., None], axis=-1
+    ).squeeze(-1)
+    uniform_BxL = logp_BxLxV.mean(axis=-1)
+    loss_BxL = -(
+      (1.0 - label_smoothing) * logp_BxL + label_smoothing * uniform_BxL
+    )
+    n_valid_examples = loss_BxL.size
+    if mask_batch is not None:
+      loss_BxL *= mask_batch
+      n_valid_examples = mask_batch.sum()
+    return {
+      'summed': loss_BxL.sum(dtype=jnp.float32),
+      'n_valid_examples': n_valid_examples,
+      'per_example': loss_BxL,
+    }
+
+  def prepare_data(self, data_dir: str) -> None:
+    data.prepare(self.config, data_dir)
+
+  def build_input_queue(
+    self,
+    data_rng: spec.RandomState,
+    split: str,
+    data_dir: str,
+    global_batch_size: int,
+  ) -> Iterator[spec.Batch]:
+    """Endless and shuffled for 'train', else one pass in order."""
+    if split != 'train':
+      return data.eval_batches(self.config, data_dir, split, global_batch_size)
+    return data.train_batches(
+      self.config, data_dir, global_batch_size, data_rng
+    )
+
+  def evaluate_split(
+    self,
+    split: str,
+    params: spec.ParameterContainer,
+    model_state: spec.ModelAuxiliaryState,
+    rng: spec.RandomState,
+    data_dir: str,
+  ) -> dict[str, float]:
+    if split == 'test' and not self.num_test_examples:
+      return {'loss': 0.0, 'ppl': 1.0}
+    cached = self._eval_batches.get((split, data_dir))
+    if cached is None:
+      cached = list(
+        data.eval_batches(self.config, data_dir, split, self.eval_batch_size)
+      )
+      self._eval_batches[split, data_dir] = cached
+    sums = [self._jitted_sums(params, batch) for batch in cached]
+    summed, tokens = np.sum(jax.device_get(sums), axis=0, dtype=np.float64)
+    with np.errstate(over='ignore'):  # A diverged model's perplexity is inf.
+      return {
+        'loss': float(summed / tokens),
+        'ppl': float(np.exp(summed / tokens)),
+      }
+
+  def _sums(
+    self, params: spec.ParameterContainer, batch: spec.Batch
+  ) -> tuple[spec.Tensor, spec.Tensor]:
+    """Loss summed over the tokens of one evaluation batch, and their number."""
+    logits_BxLxV, _ = self.model_fn(
+      params, batch, None, spec.ForwardPassMode.EVAL, None, False
+    )
+    loss = self.loss_fn(batch['targets'], logits_BxLxV, batch['weights'])
+    return loss['summed'], loss['n_valid_examples']
+
+
+for _config in configs.ALL:
+  registry.register(_config.name)(
+    functools.partial(LanguageModelWorkload, _config)
+  )
