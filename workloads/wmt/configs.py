@@ -1,0 +1,85 @@
+"""The sizes and variants of the translation family."""
+
+import dataclasses
+from typing import Literal
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+  """One translation workload: the text, the model and the evaluation.
+
+  The counts of examples are counts of sentence pairs.
+  """
+
+  name: str
+  corpus: Literal['wmt', 'numerals']
+  vocab_size: int
+  max_length: int  # Tokens of a row, on either side, and of a translation.
+  width: int
+  qkv_width: int  # Of all heads of an attention together.
+  mlp_width: int
+  heads: int
+  layers: int  # Of the encoder, and again of the decoder.
+  eval_batch_size: int
+  num_train_examples: int
+  num_eval_train_examples: int
+  num_validation_examples: int
+  num_test_examples: int
+  activation: Literal['relu', 'tanh'] = 'relu'
+  glu: bool = False  # A second dense layer multiplies the activations.
+  post_ln: bool = False  # Normalise sums, not the inputs of sublayers.
+  attention_temp: float = 1.0  # Factor of what queries are projected from.
+
+
+# Vaswani et al. 2017, https://arxiv.org/abs/1706.03762, "big", with a narrow
+# MLP and pre-normalisation (Dahl et al. 2023, https://arxiv.org/abs/2306.07179).
+WMT = Config(
+  name='wmt',
+  corpus='wmt',
+  vocab_size=32_000,
+  max_length=256,
+  width=1024,
+  qkv_width=1024,
+  mlp_width=1024,
+  heads=16,
+  layers=6,
+  eval_batch_size=128,
+  num_train_examples=5_906_184,
+  num_eval_train_examples=3_072,
+  num_validation_examples=3_000,
+  num_test_examples=3_003,
+)
+
+NUMERALS_WMT = Config(
+  name='numerals_wmt',
+  corpus='numerals',
+  vocab_size=256,
+  max_length=48,
+  width=96,
+  qkv_width=96,
+  mlp_width=96,
+  heads=4,
+  layers=2,
+  eval_batch_size=256,
+  num_train_examples=20_000,
+  num_eval_train_examples=256,
+  num_validation_examples=256,
+  num_test_examples=256,
+)
+
+
+def variants(base: Config) -> tuple[Config, ...]:
+  """A base workload, then its held-out variants."""
+  return (
+    base,
+    dataclasses.replace(base, name=f'{base.name}_post_ln', post_ln=True),
+    dataclasses.replace(
+      base, name=f'{base.name}_attention_temp', attention_temp=4.0
+    ),
+    dataclasses.replace(
+      base, name=f'{base.name}_glu_tanh', glu=True, activation='tanh'
+    ),
+  )
+
+
+CONFIGS = variants(WMT) + variants(NUMERALS_WMT)

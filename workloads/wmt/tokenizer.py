@@ -1,0 +1,83 @@
+"""Text to tokens and back, with a SentencePiece unigram model.
+
+Token 0 is both unknown text and padding, 1 (start) is never used, 2 ends a
+sentence. Kudo 2018, https://arxiv.org/abs/1804.10959.
+"""
+
+from collections.abc import Iterable
+import io
+import os
+import pathlib
+import tempfile
+
+import numpy as np
+import sentencepiece
+
+from algoperf import spec
+from workloads.wmt import decoding
+
+
+class Tokenizer:
+  """A trained vocabulary."""
+
+  def __init__(self, model: bytes):
+    self._pieces = sentencepiece.SentencePieceProcessor(model_proto=model)
+
+  @property
+  def vocab_size(self) -> int:
+    return self._pieces.vocab_size()
+
+  def encode(self, sentences: list[str]) -> list[np.ndarray]:
+    """Token ids int32 of each sentence, EOS at its end."""
+    encoded = self._pieces.encode(sentences, add_eos=True)
+    return [np.asarray(tokens, np.int32) for tokens in encoded]
+
+  def decode(self, tokens_BxT: np.ndarray) -> list[str]:
+    """Text of each row up to its first EOS.
+
+    As in AlgoPerf, of a row without EOS only the first token counts.
+    """
+    ends_B = np.argmax(tokens_BxT == decoding.EOS, axis=1)
+    return self._pieces.decode(
+      [
+        row_T[: end + 1].tolist()
+        for row_T, end in zip(tokens_BxT, ends_B, strict=True)
+      ]
+    )
+
+
+def train(lines: Iterable[str], vocab_size: int) -> bytes:
+  """A model of that many pieces, which depends on the lines alone."""
+  model = io.BytesIO()
+  sentencepiece.SentencePieceTrainer.train(
+    sentence_iterator=iter(lines),
+    model_writer=model,
+    vocab_size=vocab_size,
+    model_type='unigram',
+    character_coverage=1.0,
+    num_threads=1,  # Sums of threads would differ in their last digits.
+    minloglevel=2,
+  )
+  return model.getvalue()
+
+
+def write(path: pathlib.Path, model: bytes) -> None:
+  """Puts a model in its place, as a whole or not at all."""
+  with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+    file.write(model)
+  os.replace(file.name, path)
+
+
+def read(path: pathlib.Path, vocab_size: int) -> Tokenizer:
+  """The tokenizer in a file.
+
+  Raises:
+    UsageError: the file has another number of pieces than vocab_size.
+  """
+  tokenizer = Tokenizer(path.read_bytes())
+  if tokenizer.vocab_size != vocab_size:
+    raise spec.UsageError(
+      f'The vocabulary {path} has {tokenizer.vocab_size} pieces, not '
+      f'{vocab_size}: delete it, and it is made anew.'
+    )
+  return tokenizer
