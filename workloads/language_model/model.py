@@ -64,7 +64,9 @@ class CausalAttn(nn.Module):
 
   cfg: configs.Config
   # A gain that follows a normalisation, not a matrix.
-  param_types: ClassVar[layers.Types] = {'attn_scale': spec.ParameterType.LAYER_NORM_SCALE}
+  param_types: ClassVar[layers.Types] = {
+    'attn_scale': spec.ParameterType.LAYER_NORM_SCALE
+  }
 
   @nn.compact
   def __call__(self, x_BxLxD: jax.Array) -> jax.Array:
