@@ -5,6 +5,7 @@ runs its code. A submission defines either the functions of AlgoPerf's API or
 only `optimizer(hyperparameters, step_hint)`, see `algoperf.short_form`.
 """
 
+import ast
 from collections.abc import Callable, Iterable, Iterator
 import dataclasses
 import difflib
@@ -108,7 +109,7 @@ def check(source: Source) -> None:
 
 def summary(source: Source) -> str:
   """The first line of the module's docstring, without running it."""
-  docstring = ast.get_docstring(ast.parse(source.path.read_bytes())) or ''
+  docstring = ast.get_docstring(module_file.parse(source.path)) or ''
   return docstring.partition('\n')[0]
 
 

@@ -3,7 +3,7 @@
 Dimension key: B batch, I inputs (4), H hidden (3), C classes (2).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 import dataclasses
 import functools
 from typing import Any
@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from algoperf import spec
+from algoperf import submission as submission_lib
 
 NUM_INPUTS, NUM_HIDDEN, NUM_CLASSES = 4, 3, 2
 SPLIT_SIZES = {'train': 64, 'eval_train': 16, 'validation': 16, 'test': 16}
@@ -192,3 +193,100 @@ class Workload(spec.Workload):
       'loss': float(loss) / len(hits_B),
       'accuracy': float(hits_B.mean()),
     }
+
+
+class ScalarLog:
+  """A metrics logger that keeps what it is given."""
+
+  def __init__(self) -> None:
+    self.rows: list[tuple[int, dict[str, Any]]] = []
+
+  def append_scalar_metrics(
+    self,
+    metrics: Mapping[str, Any],
+    global_step: int,
+    preemption_count: int | None = None,
+    is_eval: bool = False,
+  ) -> None:
+    del preemption_count, is_eval
+    self.rows.append((global_step, dict(metrics)))
+
+
+class Trainer:
+  """Calls a submission's functions as the trial loop does, without a clock."""
+
+  def __init__(
+    self,
+    submission: submission_lib.Submission,
+    hyperparameters: spec.Hyperparameters,
+    workload: Workload | None = None,
+    batch_size: int = 16,
+    place: Callable[[Any], Any] = lambda tree: tree,
+    place_batch: Callable[[spec.Batch], spec.Batch] = lambda batch: batch,
+  ) -> None:
+    """Initializes; `place` and `place_batch` put arrays on devices."""
+    self.workload = workload or Workload()
+    self.log = ScalarLog()
+    self.workload.attach_metrics_logger(self.log)
+    self.submission = submission
+    self.hyperparameters = hyperparameters
+    self.step = 0
+    self._place_batch = place_batch
+    self._key = np.array([0, 42], np.uint32)
+    self.params, self.model_state = place(
+      self.workload.init_model_fn(self._key)
+    )
+    self.optimizer_state = submission.init_optimizer_state(
+      self.workload,
+      self.params,
+      self.model_state,
+      hyperparameters,
+      self._key,
+    )
+    self.queue = self.workload.build_input_queue(
+      self._key, 'train', '', batch_size
+    )
+
+  def train(self, num_steps: int) -> None:
+    for _ in range(num_steps):
+      batch = self.submission.data_selection(
+        self.workload,
+        self.queue,
+        self.optimizer_state,
+        self.params,
+        self.model_state,
+        self.hyperparameters,
+        self.step,
+        self._key,
+      )
+      self._call('update_params', batch=self._place_batch(batch))
+      self.step += 1
+
+  def prepare_for_eval(self) -> None:
+    self._call('prepare_for_eval')
+
+  def evaluate(self) -> dict[str, float]:
+    return self.workload.evaluate_split(
+      'validation', self.params, self.model_state, self._key, ''
+    )
+
+  def losses(self) -> list[float]:
+    """The losses that the submission has logged."""
+    return [float(row['loss']) for _, row in self.log.rows]
+
+  def _call(self, function: str, **extra: Any) -> None:
+    self.optimizer_state, self.params, self.model_state = getattr(
+      self.submission, function
+    )(
+      workload=self.workload,
+      current_param_container=self.params,
+      current_params_types=self.workload.model_params_types,
+      model_state=self.model_state,
+      hyperparameters=self.hyperparameters,
+      loss_type=self.workload.loss_type,
+      optimizer_state=self.optimizer_state,
+      eval_results=[],
+      global_step=self.step,
+      rng=self._key,
+      **extra,
+    )

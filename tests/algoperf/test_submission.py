@@ -1,0 +1,222 @@
+import dataclasses
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from algoperf import spec, submission
+
+_SHORT = 'def optimizer(hyperparameters, step_hint): ...\n'
+_FULL = """
+def get_batch_size(workload_name): return 8
+def init_optimizer_state(*args): return (), None
+def update_params(workload, rng): return None
+def data_selection(*args): return {}
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+  def write(name: str, text: str) -> pathlib.Path:
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+  return write
+
+
+def test_locates_file_folder_name_and_module(write, tmp_path, monkeypatch):
+  file = write('sgd.py', _SHORT)
+  inner = write('mine/submission.py', _SHORT)
+  space = write('mine/tuning_search_space.json', '[]')
+  monkeypatch.syspath_prepend(tmp_path)
+  write('pack/__init__.py', 'raise RuntimeError("must not be imported")')
+  deep = write('pack/algorithms/lion.py', _SHORT)
+
+  found = submission.locate(str(file))
+  assert (found.name, found.path) == ('sgd', file)
+  assert found.search_space is None
+  for reference in (inner, inner.parent):
+    found = submission.locate(str(reference))
+    assert (found.name, found.path, found.search_space) == (
+      'mine',
+      inner,
+      space,
+    )
+  found = submission.locate('nadamw')
+  assert found.name == 'nadamw'
+  assert found.search_space.is_file()
+  assert submission.locate('submissions.nadamw').path == found.path
+  assert submission.locate('submissions.nadamw.submission').path == found.path
+  assert submission.locate('pack.algorithms.lion').path == deep
+
+
+def test_locates_a_package(write):
+  init = write('lion/__init__.py', _SHORT)
+  assert submission.locate(str(init.parent)).name == 'lion'
+
+
+@pytest.mark.parametrize('reference', ['nadam', 'elsewhere/nadam.py'])
+def test_an_unknown_submission_names_near_matches(reference):
+  with pytest.raises(spec.UsageError) as error:
+    submission.locate(reference)
+  assert reference in str(error.value)
+  assert 'Did you mean nadamw' in str(error.value)
+
+
+@pytest.mark.parametrize('reference', ['', 'json', 'no.such.module', 'a b'])
+def test_nothing_to_be_found(reference):
+  with pytest.raises(spec.UsageError, match='heavy_ball'):
+    submission.locate(reference)
+
+
+def test_digest_depends_on_source_files_alone(write):
+  path = write('mine/submission.py', _SHORT)
+  digests = [submission.locate(str(path)).digest]
+  write('mine/notes.txt', 'none')
+  write('mine/__pycache__/x.pyc', 'none')
+  write('mine/experiments/trial_1/trial.json', '{}')
+  write('mine/.venv/x.py', '')
+  assert submission.locate(str(path)).digest == digests[0]
+  for name, text in (
+    ('mine/tuning_search_space.json', '[]'),
+    ('mine/parts/helper.py', 'x = 1'),
+    ('mine/parts/helper.py', 'x = 2'),
+    ('mine/submission.py', _SHORT + '# Changed.'),
+  ):
+    write(name, text)
+    digests.append(submission.locate(str(path)).digest)
+  assert len(set(digests)) == 5
+
+
+@pytest.mark.parametrize(
+  'text',
+  [
+    _SHORT,
+    _FULL,
+    'from elsewhere import optimizer',
+    'from elsewhere import thing as optimizer',
+    'from elsewhere import *',
+    'optimizer = make()',
+    'optimizer: object = make()',
+    'if True:\n  optimizer = 1\nelse:\n  pass',
+    'try:\n  import x\nexcept ImportError:\n  optimizer = 1',
+    'get_batch_size, data_selection = 1, 2\n'
+    'init_optimizer_state = update_params = 3',
+  ],
+)
+def test_check_accepts_every_way_to_define(write, text):
+  submission.check(submission.locate(str(write('mine.py', text))))
+
+
+@pytest.mark.parametrize(
+  ('text', 'words'),
+  [
+    ('x = 1\ndef f(:\n', ['mine.py:2:', 'syntax']),
+    ('x = "\0"', ['mine.py']),
+    ('', ['optimizer(hyperparameters, step_hint)', 'update_params']),
+    ('def make():\n  optimizer = 1', ['defines no submission']),
+    (_FULL.replace('data_selection', 'select'), ['data_selection missing']),
+    (_SHORT + 'def update_params(): ...', ['init_optimizer_state']),
+    (_FULL + 'import torch.nn as nn', ['mine.py:6:', 'torch']),
+    (_SHORT + 'from torch import nn', ['mine.py:2:', 'torch']),
+  ],
+)
+def test_check_refuses_in_one_line(write, text, words):
+  source = submission.locate(str(write('mine.py', text)))
+  with pytest.raises(spec.UsageError) as error:
+    submission.check(source)
+  assert '\n' not in str(error.value)
+  for word in words:
+    assert word in str(error.value)
+
+
+def test_locate_and_check_import_nothing_heavy():
+  program = (
+    'import sys; from algoperf import submission;'
+    'submission.check(submission.locate("nadamw"));'
+    'sys.exit(int(bool({"jax", "numpy", "optax"} & set(sys.modules))))'
+  )
+  assert subprocess.run([sys.executable, '-c', program]).returncode == 0
+
+
+def test_load_gives_the_functions_of_the_full_form(write):
+  loaded = submission.load(submission.locate(str(write('full.py', _FULL))))
+  assert loaded.get_batch_size('any') == 8
+  assert loaded.data_selection() == {}
+  assert loaded.prepare_for_eval is None
+  assert not loaded.takes_train_state
+
+
+@pytest.mark.parametrize('parameters', ['train_state=None', '**kwargs'])
+def test_load_notices_train_state_and_prepare_for_eval(write, parameters):
+  text = _FULL.replace('workload, rng', f'workload, rng, {parameters}')
+  text += 'def prepare_for_eval(**kwargs): return 1\n'
+  loaded = submission.load(submission.locate(str(write('full.py', text))))
+  assert loaded.takes_train_state
+  assert loaded.prepare_for_eval() == 1
+
+
+def test_load_lets_a_submission_import_its_neighbours(write, tmp_path):
+  """By name, relatively, and by the path from a repository's root."""
+  write('.git', '')
+  write('algorithms_of_mine/first/neighbour_of_first.py', 'SIZE = 2')
+  write('algorithms_of_mine/common.py', 'SIZE = 3')
+  text = _FULL.replace('return 8', 'return A * B * C') + (
+    'from neighbour_of_first import SIZE as A\n'
+    'from .neighbour_of_first import SIZE as B\n'
+    'from algorithms_of_mine.common import SIZE as C\n'
+  )
+  path = write('algorithms_of_mine/first/submission.py', text)
+  loaded = submission.load(submission.locate(str(path)))
+  assert loaded.get_batch_size('any') == 12
+
+
+def test_two_submissions_of_one_file_name_do_not_mix(write):
+  sizes = []
+  for folder, size in (('a', 1), ('b', 2)):
+    text = _FULL.replace('return 8', f'return {size}')
+    path = write(f'{folder}/submission.py', text)
+    sizes.append(submission.load(submission.locate(str(path))))
+  assert [s.get_batch_size('any') for s in sizes] == [1, 2]
+
+
+def test_load_passes_on_what_the_code_raises(write):
+  path = write('mine.py', _SHORT + '1 / 0')
+  with pytest.raises(ZeroDivisionError):
+    submission.load(submission.locate(str(path)))
+
+
+def test_load_finds_missing_what_a_star_import_hid(write):
+  source = submission.locate(str(write('mine.py', 'from math import *')))
+  submission.check(source)
+  with pytest.raises(spec.UsageError, match='defines no submission'):
+    submission.load(source)
+
+
+def _with_batch_sizes(sizes: dict[str, object]) -> submission.Submission:
+  def get_batch_size(workload_name: str) -> object:
+    if workload_name not in sizes:
+      raise ValueError(workload_name)
+    return sizes[workload_name]
+
+  loaded = submission.load(submission.locate('nadamw'))
+  return dataclasses.replace(loaded, get_batch_size=get_batch_size)
+
+
+@pytest.mark.parametrize(
+  ('sizes', 'expected'),
+  [({'wmt_glu': 4, 'wmt': 8}, 4), ({'wmt': 8}, 8), ({'lm': 2}, 16)],
+)
+def test_batch_size_falls_back_to_base_and_definition(sizes, expected):
+  loaded = _with_batch_sizes(sizes)
+  assert submission.batch_size(loaded, 'wmt_glu', 'wmt', 16) == expected
+
+
+@pytest.mark.parametrize('size', [0, -3, 2.0, True, None, '64'])
+def test_batch_size_must_be_a_positive_integer(size):
+  loaded = _with_batch_sizes({'wmt': size})
+  with pytest.raises(spec.UsageError, match=r"get_batch_size\('wmt'\)"):
+    submission.batch_size(loaded, 'wmt', 'wmt', 16)
