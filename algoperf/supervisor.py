@@ -154,7 +154,7 @@ class _Child:
       self._process.send_signal(signal.SIGINT)
     try:
       self._process.wait(_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
       self.kill()
     trial = records.read_trial(self._directory)
     if trial is not None and trial['status'] == 'running':

@@ -6,6 +6,7 @@ that takes events, one JSON object a line.
 """
 
 from collections.abc import Mapping
+import contextlib
 import functools
 import json
 import os
@@ -41,22 +42,24 @@ class Events:
     self._file = os.fdopen(descriptor, 'w', buffering=1, encoding='utf-8')
 
   def send(self, kind: str, **content: Any) -> None:
-    self._file.write(json.dumps({'event': kind, **content}) + '\n')
+    with contextlib.suppress(BrokenPipeError):  # Without a parent: interrupted.
+      self._file.write(json.dumps({'event': kind, **content}) + '\n')
 
 
 class Interrupt:
-  """Whether somebody asked this process to stop: SIGINT or SIGTERM."""
+  """Whether to stop: after SIGINT or SIGTERM, or when the parent is gone."""
 
   def __init__(self) -> None:
-    self.requested = False
+    self._requested = False
+    self._parent = os.getppid()
     for number in (signal.SIGINT, signal.SIGTERM):
       signal.signal(number, self._on_signal)
 
   def _on_signal(self, *_: Any) -> None:
-    self.requested = True
+    self._requested = True
 
   def __call__(self) -> bool:
-    return self.requested
+    return self._requested or os.getppid() != self._parent
 
 
 def main(input_path: str) -> int:
