@@ -31,7 +31,7 @@ def digests(
   for directory in found:
     try:
       details = logs.read_details(directory.path)
-    except logs.DamagedLogError:
+    except logs.LogError:
       continue
     digest = details.get('benchmark_digest', benchmark.digest)
     if digest != benchmark.digest:

@@ -23,8 +23,8 @@ class Result:
     ruleset: 'external' or 'self', with the numbers of studies and trials.
     workloads: the names that the score is a mean over.
     trials: a row a trial: submission, workload, study, trial, time, last_miss
-      (the target was reached in (last_miss, time]), status (reached, missed or
-      damaged), step, best (metric), ended (as trial.json says), path.
+      (the target was reached in (last_miss, time]), status (reached, missed,
+      damaged or missing), step, best (value), ended (as trial.json says), path.
     studies: a row for submission, workload, study: time, last_miss and number
       of its fastest trial, trials there, trials that reached the target.
     times: median over studies; a row a submission, a column a workload, held-

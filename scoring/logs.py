@@ -73,8 +73,12 @@ class Evaluations:
   test_N: np.ndarray
 
 
-class DamagedLogError(Exception):
-  """A log that cannot be trusted: one line that says where and why."""
+class LogError(Exception):
+  """A log that is not there or cannot be trusted: one line that says why."""
+
+  def __init__(self, message: str, status: str = 'damaged'):
+    super().__init__(message)
+    self.status = status
 
 
 def find(
@@ -146,7 +150,7 @@ def read_details(directory: pathlib.Path) -> dict[str, Any]:
   """What trial.json says; nothing for logs of the reference, which has none.
 
   Raises:
-    DamagedLogError: the file is there but holds no JSON object.
+    LogError: the file is there but holds no JSON object.
   """
   try:
     text = (directory / _DETAILS).read_text(encoding='utf-8')
@@ -154,9 +158,9 @@ def read_details(directory: pathlib.Path) -> dict[str, Any]:
   except FileNotFoundError:
     return {}
   except (OSError, ValueError) as error:
-    raise DamagedLogError(f'{_DETAILS} cannot be read: {error}') from error
+    raise LogError(f'{_DETAILS} cannot be read: {error}') from error
   if not isinstance(details, dict):
-    raise DamagedLogError(f'{_DETAILS} holds no JSON object')
+    raise LogError(f'{_DETAILS} holds no JSON object')
   return details
 
 
@@ -168,7 +172,7 @@ def read_evaluations(directory: pathlib.Path, metric: str) -> Evaluations:
     metric: the workload's, such as 'accuracy'.
 
   Raises:
-    DamagedLogError: no file, no rows, a column that is missing, a row that is
+    LogError: no file, no rows, a column that is missing, a row that is
       cut off or holds no number, times that are negative or run backwards.
   """
   try:
@@ -182,16 +186,16 @@ def read_evaluations(directory: pathlib.Path, metric: str) -> Evaluations:
         if row
       ]
   except FileNotFoundError:
-    raise DamagedLogError(f'there is no {_LOG}') from None
+    raise LogError(f'there is no {_LOG}', 'missing') from None
   except (OSError, UnicodeDecodeError, csv.Error) as error:
-    raise DamagedLogError(f'{_LOG} cannot be read: {error}') from error
+    raise LogError(f'{_LOG} cannot be read: {error}') from error
   if not numbers:
-    raise DamagedLogError(f'{_LOG} holds no evaluation')
+    raise LogError(f'{_LOG} holds no evaluation')
   time_N, step_N, train_N, validation_N, test_N = np.array(numbers).T
   if not np.isfinite(time_N).all() or time_N[0] < 0:
-    raise DamagedLogError(f'{_TIME} is not a positive finite number everywhere')
+    raise LogError(f'{_TIME} is not a positive finite number everywhere')
   if (np.diff(time_N) < 0).any():
-    raise DamagedLogError(f'{_TIME} runs backwards')
+    raise LogError(f'{_TIME} runs backwards')
   return Evaluations(
     time_N=time_N,
     step_N=step_N,
@@ -204,11 +208,11 @@ def read_evaluations(directory: pathlib.Path, metric: str) -> Evaluations:
 def _columns(header: list[str], metric: str) -> list[int | None]:
   """Where time, step and the metric of the three splits stand in a row."""
   if not header:
-    raise DamagedLogError(f'{_LOG} is empty')
+    raise LogError(f'{_LOG} is empty')
   required = (_TIME, _STEP, f'validation/{metric}')
   for name in required:
     if name not in header:
-      raise DamagedLogError(f'{_LOG} has no column {name}')
+      raise LogError(f'{_LOG} has no column {name}')
   names = (_TIME, _STEP, f'train/{metric}', f'validation/{metric}')
   return [
     header.index(name) if name in header else None
@@ -221,11 +225,11 @@ def _numbers(
 ) -> list[float]:
   """The wanted cells of a row; an empty cell is NaN."""
   if len(row) != width:
-    raise DamagedLogError(
+    raise LogError(
       f'{_LOG} line {line} has {len(row)} cells instead of {width}'
     )
   cells = ['' if column is None else row[column] for column in columns]
   try:
     return [float(cell) if cell else math.nan for cell in cells]
   except ValueError as error:
-    raise DamagedLogError(f'{_LOG} line {line}: {error}') from None
+    raise LogError(f'{_LOG} line {line}: {error}') from None

@@ -40,7 +40,6 @@ CURVE_COLUMNS = [
 _NO_TIME = {
   'time': math.inf,
   'last_miss': 0.0,
-  'status': 'damaged',
   'step': math.inf,
   'best': math.nan,
 }
@@ -105,25 +104,31 @@ def of_trials(
     try:
       row['ended'] = logs.read_details(directory.path).get('status', '')
       evaluations = logs.read_evaluations(directory.path, goal.metric)
-    except logs.DamagedLogError as error:
-      notices.append(logs.Notice.about(directory, 'damaged trial', str(error)))
-      rows.append(_NO_TIME | row)
+    except logs.LogError as error:
+      kind = f'{error.status} log'
+      notices.append(logs.Notice.about(directory, kind, str(error)))
+      rows.append(_NO_TIME | row | {'status': error.status})
       continue
     rows.append(row | to_target(evaluations, goal))
-    curves.append(_curve(row, evaluations))
+    curves.append((row, evaluations))
   trials = pd.DataFrame(rows, columns=TRIAL_COLUMNS).fillna({'ended': ''})
   trials = trials.sort_values([*KEYS, 'trial', 'path'], ignore_index=True)
-  if not curves:
-    return trials, pd.DataFrame(columns=CURVE_COLUMNS), notices
-  return trials, pd.concat(curves, ignore_index=True), notices
+  return trials, _curves(curves), notices
 
 
-def _curve(
-  row: Mapping[str, Any], evaluations: logs.Evaluations
+def _curves(
+  trials: Sequence[tuple[Mapping[str, Any], logs.Evaluations]],
 ) -> pd.DataFrame:
-  keys = {key: row[key] for key in (*KEYS, 'trial')}
+  """All evaluations in one frame, built by column: trials are thousands."""
+  lengths = [len(evaluations.time_N) for _, evaluations in trials]
+  keys = {
+    key: np.repeat(np.array([row[key] for row, _ in trials]), lengths)
+    for key in (*KEYS, 'trial')
+  }
   values = {
-    name.removesuffix('_N'): array for name, array in vars(evaluations).items()
+    name: np.concatenate([getattr(e, f'{name}_N') for _, e in trials] or [[]])
+    for name in CURVE_COLUMNS
+    if name not in keys
   }
   return pd.DataFrame(keys | values, columns=CURVE_COLUMNS)
 
@@ -142,27 +147,25 @@ def of_studies(trials: pd.DataFrame, workloads: Sequence[str]) -> pd.DataFrame:
     workload has a row for every one: it took infinitely long where it is
     missing.
   """
-  keys = [
-    (submission, workload, study)
-    for submission, group in trials.groupby('submission')
-    for workload in workloads
-    for study in sorted(group['study'].unique())
-  ]
-  groups = dict(iter(trials.groupby(KEYS)))
-  rows = []
-  for key in keys:
-    group = groups.get(key, trials.iloc[:0])
-    fastest = group.nsmallest(1, 'time').to_dict('records')
-    row = fastest[0] if fastest else {'time': math.inf, 'last_miss': 0.0}
-    reached = int(np.isfinite(group['time']).sum())
-    rows.append(
-      dict(zip(KEYS, key, strict=True))
-      | {'time': row['time'], 'last_miss': row['last_miss']}
-      | {'trial': row['trial'] if reached else pd.NA}
-      | {'trials': len(group), 'reached': reached}
-    )
-  columns = [*KEYS, 'time', 'last_miss', 'trial', 'trials', 'reached']
-  return pd.DataFrame(rows, columns=columns).astype({'trial': 'Int64'})
+  index = pd.MultiIndex.from_tuples(
+    [
+      (submission, workload, study)
+      for submission, group in trials.groupby('submission')
+      for workload in workloads
+      for study in sorted(group['study'].unique())
+    ],
+    names=KEYS,
+  )
+  fastest_first = trials.sort_values('time', kind='stable')
+  groups = fastest_first.assign(hit=np.isfinite(trials['time'])).groupby(KEYS)
+  frame = groups[['time', 'last_miss', 'trial']].first()
+  frame = frame.assign(trials=groups.size(), reached=groups['hit'].sum())
+  frame = frame.reindex(index).fillna(
+    {'time': math.inf, 'last_miss': 0.0, 'trials': 0, 'reached': 0}
+  )
+  frame['trial'] = frame['trial'].where(np.isfinite(frame['time']))
+  integers = {'trial': 'Int64', 'trials': int, 'reached': int}
+  return frame.astype(integers).reset_index()
 
 
 def of_workloads(
