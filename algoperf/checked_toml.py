@@ -120,7 +120,8 @@ class File:
     """
     checks = {**required, **(optional or {})}
     if not isinstance(values, dict):
-      raise self.error(where, '', f'{values!r} is no table')
+      parent, _, name = where.rpartition('.')
+      raise self.error(parent, name, f'{values!r} is no table')
     for key in values:
       if key not in checks:
         hint = suggest(key, checks)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from algoperf import spec
 from scoring import competition
 
 if TYPE_CHECKING:
@@ -166,27 +167,31 @@ def _curve_panel(
     va='bottom' if goal.higher_is_better else 'top',
     fontsize='small',
     color=_GREY,
+    bbox={'color': 'white', 'alpha': 0.7, 'pad': 0.5},
+    zorder=5,
   )
   panel.set_xlim(0, longest / scale * 1.02)
-  panel.set_ylim(*_limits(rows['validation'], goal))
+  low, high = _limits(rows['validation'], goal)
+  if low > 0 and high > 8 * low:
+    panel.set_yscale('log')
+    panel.yaxis.set_major_formatter(lambda value, _: f'{value:g}')
+    panel.yaxis.set_minor_formatter('')
+    panel.set_ylim(low / 1.2, high * 1.05)
+  else:
+    margin = 0.08 * (high - low) or 0.08 * abs(low) or 1.0
+    panel.set_ylim(low - margin, high + margin)
   panel.set_title(name, loc='left', fontsize='medium')
   panel.set_xlabel(f'submission time [{unit}]')
   panel.set_ylabel(goal.metric)
 
 
-def _limits(values: pd.Series, goal: object) -> tuple[float, float]:
+def _limits(values: pd.Series, goal: spec.Goal) -> tuple[float, float]:
   """A range that shows how the target is approached, not the first steps."""
-  finite = values[np.isfinite(values)].to_numpy()
   target = goal.validation_target
-  everything = np.append(finite, target)
+  finite = np.append(values[np.isfinite(values)].to_numpy(), target)
   if goal.higher_is_better:
-    low = min(np.quantile(everything, 0.15), target)
-    high = everything.max()
-  else:
-    low = everything.min()
-    high = max(np.quantile(everything, 0.85), target)
-  margin = 0.08 * (high - low) or 0.08 * abs(target) or 1.0
-  return low - margin, high + margin
+    return min(np.quantile(finite, 0.15), target), finite.max()
+  return finite.min(), max(np.quantile(finite, 0.85), target)
 
 
 def _styles(result: competition.Result) -> dict[str, dict[str, object]]:
