@@ -128,9 +128,7 @@ def _define_data(values: flags.FlagValues) -> None:
   )
 
 
-def _define_trials(values: flags.FlagValues) -> None:
-  _define_benchmark(values)
-  _define_data(values)
+def _define_ruleset(values: flags.FlagValues) -> None:
   flags.DEFINE_enum(
     'ruleset',
     'external',
@@ -138,6 +136,12 @@ def _define_trials(values: flags.FlagValues) -> None:
     'external: tuned by trials over a search space; self: no tuning',
     flag_values=values,
   )
+
+
+def _define_trials(values: flags.FlagValues) -> None:
+  _define_benchmark(values)
+  _define_data(values)
+  _define_ruleset(values)
   _number(values, 'num_tuning_trials', 'trials in each study')
   _number(values, 'num_studies', 'repetitions of the whole tuning')
   _number(values, 'seed', 'of the experiment (default: drawn once and kept)')
@@ -179,6 +183,7 @@ def _define_bench(values: flags.FlagValues) -> None:
 
 def _define_score(values: flags.FlagValues) -> None:
   _define_benchmark(values)
+  _define_ruleset(values)
   _string(values, 'output_dir', None, 'where tables and plots go')
   flags.DEFINE_list(
     'workloads',
@@ -329,14 +334,24 @@ def _run_score(values: flags.FlagValues, arguments: list[str]) -> int:
     raise spec.UsageError(
       'score needs logs: algoperf score experiments --benchmark=mini'
     )
-  import scoring.report
+  import scoring
+  from scoring import plots, report
 
-  return scoring.report.main(
+  result = scoring.score(
     arguments,
     benchmark_lib.load(values.benchmark),
-    workloads=values.workloads,
-    output_dir=values.output_dir,
+    ruleset=values.ruleset,
+    workloads=values.workloads or None,
   )
+  report.show(result)
+  if values.output_dir:
+    directory = _absolute(values.output_dir, always=True)
+    for path in (
+      *report.write(result, directory),
+      *plots.write(result, directory),
+    ):
+      print(f'wrote {os.path.relpath(path)}')
+  return 0
 
 
 def _run_new(values: flags.FlagValues, arguments: list[str]) -> int:

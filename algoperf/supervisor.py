@@ -68,9 +68,10 @@ def _watch(
   """Follows the events of a child until it ends.
 
   The allowance is of submission time: what the child has last reported plus
-  the wall time since, unless it is evaluating, which the budget does not pay.
+  the wall time since, unless it is starting or evaluating, which the budget
+  does not pay.
   """
-  timed, since, counting = 0.0, time.monotonic(), True
+  timed, since, counting = 0.0, time.monotonic(), False
   outcome = None
   for event in child.events():
     if event is None:
@@ -82,6 +83,8 @@ def _watch(
     match event['event']:
       case 'usage_error':
         raise spec.UsageError(event['message'])
+      case 'ready':
+        since, counting = time.monotonic(), True
       case 'progress':
         timed, since = event['timed'], time.monotonic()
         counting = not event.get('evaluating', False)
