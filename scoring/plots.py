@@ -172,7 +172,7 @@ def _curve_panel(
   )
   panel.set_xlim(0, longest / scale * 1.02)
   low, high = _limits(rows['validation'], goal)
-  if low > 0 and high > 8 * low:
+  if not goal.higher_is_better and low > 0 and high > 8 * low:
     panel.set_yscale('log')
     panel.yaxis.set_major_formatter(lambda value, _: f'{value:g}')
     panel.yaxis.set_minor_formatter('')

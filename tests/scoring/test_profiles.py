@@ -1,0 +1,119 @@
+"""Ratios, profiles and scores against a restatement in plain Python."""
+
+import itertools
+import math
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import integrate
+
+from scoring import profiles
+
+INF = math.inf
+# Few distinct values, so that ties, exact limits and infinities are common.
+TIMES = st.sampled_from([1.0, 2.0, 3.5, 4.0, 4.5, 8.0, 14.0, 17.0, INF])
+HELD_OUT = {'b': 'x', 'd': 'z'}
+
+
+def restated_ratios(
+  table: dict[str, dict[str, float]], held_out: dict[str, str], limit: float
+) -> dict[str, dict[str, float]]:
+  """The rules as written (facts §7.2), one cell at a time."""
+  table = {name: dict(row) for name, row in table.items()}
+  for row in table.values():
+    for variant, base in held_out.items():
+      if row[base] == INF:
+        row[variant] = INF
+  workloads = list(next(iter(table.values())))
+  for workload in workloads:
+    best = min(row[workload] for row in table.values())
+    for row in table.values():
+      if row[workload] > limit * best:
+        row[workload] = INF
+  for row in table.values():
+    for variant, base in held_out.items():
+      if row[variant] == INF:
+        row[base] = INF
+  ratios = {name: {} for name in table}
+  for workload in workloads:
+    if workload not in held_out:
+      best = min(row[workload] for row in table.values())
+      for name, row in table.items():
+        solved = row[workload] < INF
+        ratios[name][workload] = row[workload] / best if solved else INF
+  return ratios
+
+
+def competition(
+  columns: str,
+) -> st.SearchStrategy[dict[str, dict[str, float]]]:
+  rows = st.fixed_dictionaries(dict.fromkeys(columns, TIMES))
+  return st.dictionaries(
+    st.sampled_from('ABCDEF'), rows, min_size=1, max_size=6
+  )
+
+
+def frame(table: dict[str, dict[str, float]]) -> pd.DataFrame:
+  return pd.DataFrame.from_dict(table, orient='index').rename_axis('submission')
+
+
+@settings(deadline=None, max_examples=200)
+@given(competition('xyzbd'), st.sampled_from([2.0, 4.0]), st.booleans())
+def test_ratios_follow_the_rules(
+  table: dict[str, dict[str, float]], limit: float, with_held_out: bool
+):
+  held_out = HELD_OUT if with_held_out else {}
+  ratios = profiles.ratios(frame(table), held_out=held_out, max_ratio=limit)
+  assert ratios.to_dict('index') == restated_ratios(table, held_out, limit)
+
+
+@settings(deadline=None, max_examples=100)
+@given(competition('xyz'), st.floats(1.0, 4.0))
+def test_profile_counts_what_is_solved(
+  table: dict[str, dict[str, float]], tau: float
+):
+  ratios = profiles.ratios(frame(table), held_out={}, max_ratio=4.0)
+  steps = profiles.profiles(ratios, 4.0)
+  for name, row in restated_ratios(table, {}, 4.0).items():
+    corners = steps[steps['submission'] == name]
+    assert corners['tau'].iloc[0] == 1.0
+    assert corners['tau'].iloc[-1] == 4.0
+    assert corners['tau'].is_monotonic_increasing
+    solved = sum(ratio <= tau for ratio in row.values()) / len(row)
+    height = corners['fraction'][corners['tau'] <= tau].iloc[-1]
+    assert height == pytest.approx(solved)
+
+
+RATIOS = st.one_of(st.floats(1.0, 6.0), st.just(INF))
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(RATIOS, min_size=1, max_size=9), st.floats(1.5, 6.0))
+def test_score_is_the_integral_of_the_profile(
+  values: list[float], limit: float
+):
+  # Between two neighbouring corners the profile is constant, so quadrature
+  # there is exact; the tolerance is that of summing in another order.
+  ratios = pd.DataFrame([values], index=pd.Index(['A'], name='submission'))
+  corners = sorted({1.0, limit, *(v for v in values if v <= limit)})
+  area = sum(
+    integrate.quad(
+      lambda tau: np.mean(np.array(values) <= tau), low, high, limit=5
+    )[0]
+    for low, high in itertools.pairwise(corners)
+  )
+  score = profiles.scores(ratios, limit)['score'].item()
+  assert score == pytest.approx(area / (limit - 1), abs=1e-12)
+
+
+def test_scores_are_in_order_and_ties_by_name():
+  ratios = pd.DataFrame(
+    {'x': [1.0, 1.0, 2.5], 'y': [INF, INF, 1.0]},
+    index=pd.Index(['b', 'a', 'c'], name='submission'),
+  )
+  scores = profiles.scores(ratios, 4.0)
+  assert scores['submission'].tolist() == ['c', 'a', 'b']
+  assert scores['score'].tolist() == [0.75, 0.5, 0.5]
