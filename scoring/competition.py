@@ -1,6 +1,6 @@
 """Logs in, scores out: the whole procedure for one benchmark."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 import dataclasses
 import os
 
@@ -77,28 +77,19 @@ def score(
     paths = [paths]
   if not isinstance(benchmark, benchmark_lib.Benchmark):
     benchmark = benchmark_lib.load(benchmark)
-  if ruleset not in benchmark.rulesets:
-    names = ', '.join(benchmark.rulesets)
-    raise spec.UsageError(f'unknown ruleset {ruleset!r}: choose from {names}')
-  rules = benchmark.rulesets[ruleset]
+  rules = _ruleset(benchmark, ruleset)
   workloads = tuple(workloads or benchmark.base)
   held_out = _held_out(benchmark, workloads)
   goals = _goals(benchmark, (*workloads, *held_out))
   found, notices = logs.find(paths)
+  _require_some(found, goals, benchmark)
   trials, curves, damaged = times.of_trials(found, goals)
-  if trials.empty:
-    names = sorted({directory.workload for directory in found})
-    raise spec.UsageError(
-      f'no trials of {", ".join(goals)} (benchmark {benchmark.name!r}); those '
-      f'found are of {", ".join(names)}'
-    )
   studies = times.of_studies(trials, tuple(goals))
-  medians = times.of_workloads(studies, tuple(goals))
-  ratios = profiles.ratios(
-    medians, held_out=held_out, max_ratio=benchmark.max_ratio
-  )
   notices += checks.unscored(found, goals) + damaged
   notices += checks.digests(found, benchmark) + checks.counts(studies, rules)
+  medians = times.of_workloads(studies, tuple(goals))
+  limit = benchmark.max_ratio
+  ratios = profiles.ratios(medians, held_out=held_out, max_ratio=limit)
   return Result(
     benchmark=benchmark,
     ruleset=rules,
@@ -107,14 +98,33 @@ def score(
     studies=studies,
     times=medians,
     ratios=ratios,
-    profiles=profiles.profiles(ratios, benchmark.max_ratio),
-    scores=profiles.scores(ratios, benchmark.max_ratio),
+    profiles=profiles.profiles(ratios, limit),
+    scores=profiles.scores(ratios, limit),
     curves=curves,
-    warnings=pd.DataFrame(
-      map(dataclasses.asdict, notices),
-      columns=[field.name for field in dataclasses.fields(logs.Notice)],
-    ).astype({'study': 'Int64', 'trial': 'Int64'}),
+    warnings=logs.notice_frame(notices),
   )
+
+
+def _ruleset(
+  benchmark: benchmark_lib.Benchmark, name: str
+) -> benchmark_lib.Ruleset:
+  if name not in benchmark.rulesets:
+    names = ', '.join(benchmark.rulesets)
+    raise spec.UsageError(f'unknown ruleset {name!r}: choose from {names}')
+  return benchmark.rulesets[name]
+
+
+def _require_some(
+  found: Iterable[logs.TrialDir],
+  goals: Mapping[str, spec.Goal],
+  benchmark: benchmark_lib.Benchmark,
+) -> None:
+  names = sorted({directory.workload for directory in found})
+  if not any(name in goals for name in names):
+    raise spec.UsageError(
+      f'no trials of {", ".join(goals)} (benchmark {benchmark.name!r}); those '
+      f'found are of {", ".join(names)}'
+    )
 
 
 def _held_out(

@@ -15,6 +15,7 @@ import re
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 
 from algoperf import records, spec
 
@@ -71,6 +72,14 @@ class Evaluations:
   train_N: np.ndarray
   validation_N: np.ndarray
   test_N: np.ndarray
+
+
+def notice_frame(notices: Iterable[Notice]) -> pd.DataFrame:
+  """One row a notice; columns as the fields."""
+  columns = [field.name for field in dataclasses.fields(Notice)]
+  rows = [dataclasses.asdict(notice) for notice in notices]
+  frame = pd.DataFrame(rows, columns=columns)
+  return frame.astype({'study': 'Int64', 'trial': 'Int64'})
 
 
 class LogError(Exception):

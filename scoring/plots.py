@@ -156,6 +156,15 @@ def _curve_panel(
       zorder=4,
       clip_on=False,
     )
+  _mark_target(panel, goal)
+  panel.set_xlim(0, longest / scale * 1.02)
+  _set_limits(panel, rows['validation'], goal)
+  panel.set_title(name, loc='left', fontsize='medium')
+  panel.set_xlabel(f'submission time [{unit}]')
+  panel.set_ylabel(goal.metric)
+
+
+def _mark_target(panel: 'axes.Axes', goal: spec.Goal) -> None:
   panel.axhline(goal.validation_target, color=_GREY, linewidth=1, zorder=2)
   panel.annotate(
     f'target {goal.validation_target:g}',
@@ -170,8 +179,16 @@ def _curve_panel(
     bbox={'color': 'white', 'alpha': 0.7, 'pad': 0.5},
     zorder=5,
   )
-  panel.set_xlim(0, longest / scale * 1.02)
-  low, high = _limits(rows['validation'], goal)
+
+
+def _set_limits(panel: 'axes.Axes', values: pd.Series, goal: spec.Goal) -> None:
+  """Shows how the target is approached, not the first steps."""
+  target = goal.validation_target
+  finite = np.append(values[np.isfinite(values)].to_numpy(), target)
+  if goal.higher_is_better:
+    low, high = min(np.quantile(finite, 0.15), target), finite.max()
+  else:
+    low, high = finite.min(), max(np.quantile(finite, 0.85), target)
   if not goal.higher_is_better and low > 0 and high > 8 * low:
     panel.set_yscale('log')
     panel.yaxis.set_major_formatter(lambda value, _: f'{value:g}')
@@ -180,18 +197,6 @@ def _curve_panel(
   else:
     margin = 0.08 * (high - low) or 0.08 * abs(low) or 1.0
     panel.set_ylim(low - margin, high + margin)
-  panel.set_title(name, loc='left', fontsize='medium')
-  panel.set_xlabel(f'submission time [{unit}]')
-  panel.set_ylabel(goal.metric)
-
-
-def _limits(values: pd.Series, goal: spec.Goal) -> tuple[float, float]:
-  """A range that shows how the target is approached, not the first steps."""
-  target = goal.validation_target
-  finite = np.append(values[np.isfinite(values)].to_numpy(), target)
-  if goal.higher_is_better:
-    return min(np.quantile(finite, 0.15), target), finite.max()
-  return finite.min(), max(np.quantile(finite, 0.85), target)
 
 
 def _styles(result: competition.Result) -> dict[str, dict[str, object]]:
