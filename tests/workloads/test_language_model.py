@@ -71,11 +71,17 @@ def test_computation_in_bfloat16_has_bfloat16_logits():
   full = workload.LanguageModelWorkload(SMALL)
   params, state = work.init_model_fn(jax.random.PRNGKey(0))
   batch = {'inputs': jnp.arange(16)[None]}
-  arguments = (batch, state, spec.ForwardPassMode.TRAIN, None, True, 0.1)
-  logits, new_state = work.model_fn(params, *arguments)
+
+  def run(work):
+    mode = spec.ForwardPassMode.TRAIN
+    return jax.jit(
+      lambda params: work.model_fn(params, batch, state, mode, None, True, 0.1)
+    )(params)
+
+  logits, new_state = run(work)
   assert logits.dtype == jnp.bfloat16
   assert new_state is None
-  expected, _ = full.model_fn(params, *arguments)
+  expected, _ = run(full)
   assert expected.dtype == jnp.float32
   # Relative to the largest logit, a few of bfloat16's steps of 2⁻⁸.
   limit = 0.03 * np.abs(expected).max()
@@ -85,7 +91,9 @@ def test_computation_in_bfloat16_has_bfloat16_logits():
 def test_evaluation_is_the_mean_over_tokens_without_padding(small, data_dir):
   work, params = small
   arrays = data.load(SMALL, data_dir, 'validation')
-  logits, _ = work.model_fn(params, arrays, None, None, None, False)
+  logits, _ = jax.jit(
+    lambda params: work.model_fn(params, arrays, None, None, None, False)
+  )(params)
   expected = _cross_entropy(logits, arrays['targets'], 0.0).mean()
   # Ten examples in batches of four: the last is half padding.
   metrics = work.evaluate_split('validation', params, None, None, data_dir)

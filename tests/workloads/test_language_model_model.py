@@ -85,8 +85,9 @@ def test_every_parameter_has_a_type(config):
 def test_no_position_sees_a_later_one(config):
   block = model.Block(config)
   x_LxD = jax.random.normal(jax.random.PRNGKey(1), (6, 8))
-  params = block.init(jax.random.PRNGKey(0), x_LxD[None])
-  jacobian = jax.jacobian(lambda x: block.apply(params, x[None])[0])(x_LxD)
+  params = jax.jit(block.init)(jax.random.PRNGKey(0), x_LxD[None])
+  run = jax.jit(jax.jacobian(lambda x: block.apply(params, x[None])[0]))
+  jacobian = run(x_LxD)
   influence_LxL = np.abs(jacobian).sum(axis=(1, 3))  # Of column on row.
   assert np.all(np.triu(influence_LxL, 1) == 0)
   assert np.all(influence_LxL[np.tril_indices(6)] > 0)
@@ -146,11 +147,11 @@ def test_attention_matches_numpy(qk_norm):
   x_LxD = np.random.default_rng(2).standard_normal((6, 8))
   attention = model.CausalAttn(config)
   x = jnp.array(x_LxD[None], jnp.float32)
-  params = attention.init(jax.random.PRNGKey(3), x)['params']
+  params = jax.jit(attention.init)(jax.random.PRNGKey(3), x)['params']
   expected_LxD = _attention(config, params, x_LxD)
   # Float32 against float64, with outputs of the order of 1.
   np.testing.assert_allclose(
-    attention.apply({'params': params}, x)[0], expected_LxD, atol=1e-5
+    jax.jit(attention.apply)({'params': params}, x)[0], expected_LxD, atol=1e-5
   )
 
 
@@ -160,7 +161,7 @@ def test_mlp_matches_numpy(mlp):
   x_D = np.random.default_rng(4).standard_normal(8)
   module = model.Mlp(config)
   x = jnp.array(x_D[None, None], jnp.float32)
-  params = module.init(jax.random.PRNGKey(5), x)['params']
+  params = jax.jit(module.init)(jax.random.PRNGKey(5), x)['params']
   hidden = x_D @ np.asarray(params['Dense_0']['kernel'], np.float64)
   if mlp == 'glu':
     assert hidden.shape == (24,)
@@ -170,7 +171,7 @@ def test_mlp_matches_numpy(mlp):
     hidden = hidden * (1 + np.tanh(inner)) / 2
   expected_D = hidden @ np.asarray(params['Dense_1']['kernel'], np.float64)
   np.testing.assert_allclose(
-    module.apply({'params': params}, x)[0, 0], expected_D, atol=1e-5
+    jax.jit(module.apply)({'params': params}, x)[0, 0], expected_D, atol=1e-5
   )
 
 
@@ -182,9 +183,9 @@ def test_size_of_queries_and_keys_does_not_matter_with_qk_norm():
   tokens_BxL = jnp.array([[1, 5, 2, 5, 0, 3]])
   for qk_norm, matters in ((True, False), (False, True)):
     config = dataclasses.replace(TINY, qk_norm=qk_norm)
-    decoder = model.Decoder(config)
-    difference = decoder.apply({'params': params}, tokens_BxL)
-    difference -= decoder.apply({'params': larger}, tokens_BxL)
+    apply = jax.jit(model.Decoder(config).apply)
+    difference = apply({'params': params}, tokens_BxL)
+    difference -= apply({'params': larger}, tokens_BxL)
     assert (np.abs(difference).max() > 1e-3) == matters
 
 
@@ -224,12 +225,12 @@ def test_attention_scale_is_stored_as_computed(dtype, expected):
 
 def test_logits_come_from_the_embedding_table():
   params = _params(TINY)
-  decoder = model.Decoder(TINY)
+  apply = jax.jit(model.Decoder(TINY).apply)
   tokens_BxL = jnp.array([[1, 5, 2, 5, 0, 3]])
-  logits = decoder.apply({'params': params}, tokens_BxL)
+  logits = apply({'params': params}, tokens_BxL)
   table = params['embed']['embedding']
   unseen = {'embedding': table.at[7].set(table[4] * 2)}
-  changed = decoder.apply({'params': {**params, 'embed': unseen}}, tokens_BxL)
+  changed = apply({'params': {**params, 'embed': unseen}}, tokens_BxL)
   np.testing.assert_allclose(changed[..., 7], 2 * logits[..., 4], rtol=1e-5)
   np.testing.assert_allclose(changed[..., :7], logits[..., :7], rtol=1e-6)
 

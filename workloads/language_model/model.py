@@ -45,13 +45,9 @@ def _unit(x_BxLxHxK: jax.Array) -> jax.Array:
   return x_BxLxHxK / (norm + NORM_EPSILON)
 
 
-def _normal(std: float) -> nn.initializers.Initializer:
-  return nn.initializers.normal(std)
-
-
-def _norm(cfg: configs.Config, name: str | None = None) -> nn.Module:
+def _norm(cfg: configs.Config) -> nn.Module:
   kind = {'rms': layers.RMSNorm, 'layer': layers.LayerNorm}[cfg.norm]
-  return kind(epsilon=NORM_EPSILON, name=name)
+  return kind(epsilon=NORM_EPSILON)
 
 
 class CausalAttn(nn.Module):
@@ -77,7 +73,7 @@ class CausalAttn(nn.Module):
       return layers.AttentionProjection(
         features=(cfg.heads, head_width),
         use_bias=False,
-        kernel_init=_normal(cfg.init_std),
+        kernel_init=nn.initializers.normal(cfg.init_std),
         role=role,
         name=name,
       )(x_BxLxD)
@@ -103,7 +99,7 @@ class CausalAttn(nn.Module):
       features=cfg.width,
       axis=(-2, -1),
       use_bias=False,
-      kernel_init=_normal(cfg.residual_init_std),
+      kernel_init=nn.initializers.normal(cfg.residual_init_std),
       role=spec.ParameterType.ATTENTION_OUT,
       name='attn_out_proj',
     )(out_BxLxHxK)
@@ -131,13 +127,13 @@ class Mlp(nn.Module):
     x = layers.Dense(
       halves * cfg.mlp_width,
       use_bias=False,
-      kernel_init=_normal(cfg.init_std),
+      kernel_init=nn.initializers.normal(cfg.init_std),
     )(x_BxLxD)
     x_BxLxF = nn.glu(x) if cfg.mlp == 'glu' else nn.gelu(x)
     return layers.Dense(
       cfg.width,
       use_bias=False,
-      kernel_init=_normal(cfg.residual_init_std),
+      kernel_init=nn.initializers.normal(cfg.residual_init_std),
     )(x_BxLxF)
 
 
@@ -164,7 +160,9 @@ class Decoder(nn.Module):
   def setup(self) -> None:
     cfg = self.cfg
     self.embed = layers.Embed(
-      cfg.vocab_size, cfg.width, embedding_init=_normal(cfg.init_std)
+      cfg.vocab_size,
+      cfg.width,
+      embedding_init=nn.initializers.normal(cfg.init_std),
     )
     self.blocks = [Block(cfg) for _ in range(cfg.layers)]
     self.out_ln = _norm(cfg)
