@@ -5,9 +5,19 @@ import pathlib
 
 import pytest
 
+import workloads
+
+_SMALL = ('mnist_resnet', 'numerals_wmt', 'shakespeare_lm')
+
 
 @pytest.fixture(scope='session')
 def data_dir() -> str:
-  """Where prepared data is kept between runs: $ALGOPERF_TEST_DATA or data/."""
+  """Where the small siblings' data is: $ALGOPERF_TEST_DATA, or data/ here.
+
+  Prepared at first use and kept between runs.
+  """
   default = pathlib.Path(__file__).parents[1] / 'data'
-  return os.environ.get('ALGOPERF_TEST_DATA', str(default))
+  path = os.environ.get('ALGOPERF_TEST_DATA', str(default))
+  for name in _SMALL:
+    workloads.get(name).prepare_data(path)
+  return path

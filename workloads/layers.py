@@ -97,10 +97,9 @@ def activation(name: str) -> Callable[[jax.Array], jax.Array]:
 def init(
   model: nn.Module, rngs: Any, *args: Any, **kwargs: Any
 ) -> tuple[dict[str, Any], spec.ParameterTypeTree]:
-  """`model.init(rngs, *args, **kwargs)`, and the types of the parameters.
+  """`model.init(rngs, *args, **kwargs)` compiled, and its parameters' types.
 
-  Works under `jax.eval_shape` and inside `jax.jit` too, where the types are a
-  by-product of tracing: take them out through a closure.
+  Inside `jax.jit` or `jax.eval_shape` (traced rngs) part of their program.
 
   Returns:
     The variables, and a tree like variables['params'], keys in lower case (as
@@ -109,6 +108,25 @@ def init(
   Raises:
     ValueError: a parameter whose type no module declares; it is named.
   """
+  types = {}
+
+  def run(rngs: Any) -> dict[str, Any]:
+    variables, declared = _init_with_types(model, rngs, *args, **kwargs)
+    types.update(declared)
+    return variables
+
+  if any(isinstance(rng, jax.core.Tracer) for rng in jax.tree.leaves(rngs)):
+    return run(rngs), types
+  # LLVM's highest level takes seconds for each random array, to no effect.
+  on_cpu = jax.default_backend() == 'cpu'
+  options = {'xla_backend_optimization_level': 1} if on_cpu else None
+  return jax.jit(run, compiler_options=options)(rngs), types
+
+
+def _init_with_types(
+  model: nn.Module, rngs: Any, *args: Any, **kwargs: Any
+) -> tuple[dict[str, Any], spec.ParameterTypeTree]:
+  """The variables, and the types that modules declare on being called."""
   declared: dict[tuple[str, ...], spec.ParameterType] = {}
 
   def record(

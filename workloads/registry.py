@@ -57,9 +57,4 @@ def get(name: str) -> spec.Workload:
 
 def _import_families() -> None:
   for family in _FAMILIES:
-    module = f'workloads.{family}.workload'
-    try:
-      importlib.import_module(module)
-    except ModuleNotFoundError as error:
-      if error.name not in (module, f'workloads.{family}'):
-        raise
+    importlib.import_module(f'workloads.{family}.workload')

@@ -62,8 +62,8 @@ MNIST = Config(
   dataset='mnist5k',
   image_shape=(28, 28, 1),
   num_classes=10,
-  mean=(33.0,),
-  stddev=(78.0,),
+  mean=(33.6063,),
+  stddev=(78.8092,),
   num_train_examples=3000,
   num_eval_train_examples=1000,
   num_validation_examples=1000,
@@ -72,8 +72,8 @@ MNIST = Config(
   stage_sizes=(1, 1, 1),
   width=8,
   stem_kernel=3,
-  stem_stride=1,
-  stem_pool=False,
+  stem_stride=2,
+  stem_pool=True,
 )
 
 

@@ -21,7 +21,7 @@ _MNIST_SHA256 = (
 )
 _SPLIT_SEED = 0
 _SPLIT_SHARES = {'train': 0.6, 'validation': 0.2, 'test': 0.2}
-_MAX_SHIFT = 2  # Pixels by which training images move in each direction.
+MAX_SHIFT = 2  # Pixels by which training images move in each direction.
 
 
 class Mnist5k(store.Builder):
@@ -125,7 +125,7 @@ def train_batches(
   """Endless training batches, images shifted at random."""
   arrays = load(config, data_dir, 'train')
   background = -np.array(config.mean) / np.array(config.stddev)
-  shift = (_MAX_SHIFT, _MAX_SHIFT)
+  shift = (MAX_SHIFT, MAX_SHIFT)
   arrays['inputs'] = np.pad(
     arrays['inputs'],
     ((0, 0), shift, shift, (0, 0)),
@@ -140,11 +140,11 @@ def random_crop(
   """Cuts each image of a batch down by twice the maximal shift."""
   padded_BxHxWxC = batch['inputs']
   size, height, width, _ = padded_BxHxWxC.shape
-  window = (height - 2 * _MAX_SHIFT, width - 2 * _MAX_SHIFT)
+  window = (height - 2 * MAX_SHIFT, width - 2 * MAX_SHIFT)
   windows = np.lib.stride_tricks.sliding_window_view(
     padded_BxHxWxC, window, axis=(1, 2)
   )
-  top_B, left_B = rng.integers(0, 2 * _MAX_SHIFT + 1, (2, size))
+  top_B, left_B = rng.integers(0, 2 * MAX_SHIFT + 1, (2, size))
   crops_BxCxHxW = windows[np.arange(size), top_B, left_B]
   inputs_BxHxWxC = np.ascontiguousarray(np.moveaxis(crops_BxCxHxW, 1, -1))
   return {**batch, 'inputs': inputs_BxHxWxC}

@@ -66,15 +66,8 @@ class ResNetWorkload(spec.Workload):
 
   def init_model_fn(self, rng: spec.RandomState) -> spec.ModelInitState:
     """Fresh parameters, and `{'batch_stats': …}` as model state."""
-    types = {}
-
-    def init(rng: spec.RandomState) -> spec.ParameterContainer:
-      images = jnp.ones((1, *self.config.image_shape))
-      variables, declared = layers.init(self._model, rng, images, True)
-      types.update(declared)
-      return variables
-
-    variables = jax.jit(init)(rng)
+    images = jnp.ones((1, *self.config.image_shape))
+    variables, types = layers.init(self._model, rng, images, True)
     params = variables.pop('params')
     self._param_shapes = jax.tree.map(
       lambda leaf: spec.ShapeTuple(leaf.shape), params
@@ -188,7 +181,7 @@ class ResNetWorkload(spec.Workload):
     sums = [self._jitted_sums(params, model_state, batch) for batch in cached]
     total = jax.tree.map(lambda *terms: np.sum(terms), *jax.device_get(sums))
     return {
-      metric: float(total[metric] / total['examples'])
+      metric: float(total[metric]) / float(total['examples'])
       for metric in ('accuracy', 'loss')
     }
 
