@@ -16,13 +16,13 @@ from workloads import layers
 from workloads.wmt import attention, configs
 
 Function = Callable[[jax.Array], jax.Array]
-Cache = list[attention.KeysValues]  # One a layer, each BxCxKxHxD.
+Cache = list[attention.KeysValues]  # One a layer, each BxHxDxCK.
 
 
 class Source(NamedTuple):
   """Source sentences as the decoder sees them."""
 
-  keys_values: list[attention.KeysValues]  # One a layer, each BxSxHxD.
+  keys_values: list[attention.KeysValues]  # One a layer, each BxHxDxS.
   mask_Bx1x1xS: jax.Array  # What is not padding.
 
 
@@ -135,7 +135,8 @@ class DecoderBlock(Block):
     Args:
       y_BxKxM: the position's inputs.
       position: which position it is.
-      kept: keys and values BxCxKxHxD of all beams at earlier positions.
+      kept: keys and values BxHxDxCK of all hypotheses at earlier
+        positions, those of one position side by side.
       self_mask_Bx1xKxCK: which of them each beam descends from, itself too.
       source: what source_keys_values returned.
       cross_mask_Bx1x1xS: which source positions are no padding.
@@ -149,13 +150,12 @@ class DecoderBlock(Block):
       new = self.self_attention.keys_values(y_BxKxM)
       kept = jax.tree.map(
         lambda old, now: lax.dynamic_update_slice_in_dim(
-          old, now[:, None], position, axis=1
+          old, now, position * now.shape[3], axis=3
         ),
         kept,
         new,
       )
-      seen = jax.tree.map(lambda x: x.reshape(len(x), -1, *x.shape[3:]), kept)
-      return self.self_attention.attend(y_BxKxM, seen, self_mask_Bx1xKxCK)
+      return self.self_attention.attend(y_BxKxM, kept, self_mask_Bx1xKxCK)
 
     y_BxKxM = self._sublayers(
       y_BxKxM,

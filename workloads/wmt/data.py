@@ -60,16 +60,10 @@ def load(
   return inputs, targets
 
 
-def train_batches(
-  config: configs.Config,
-  data_dir: str,
-  batch_size: int,
-  data_rng: spec.RandomState,
-) -> grain.DatasetIterator[batches.Batch]:
-  """Endless training batches of packed rows.
-
-  Pairs are shuffled once, before they are packed; rows in every epoch.
-  """
+def train_rows(
+  config: configs.Config, data_dir: str, data_rng: spec.RandomState
+) -> dict[str, np.ndarray]:
+  """All training pairs, shuffled and packed, with `weights` of the targets."""
   inputs, targets = load(config, data_dir, 'train')
   order = np.random.default_rng(np.asarray(data_rng)).permutation(len(inputs))
   rows = packing.pack(
@@ -77,7 +71,17 @@ def train_batches(
     [targets[i] for i in order],
     config.max_length,
   )
-  rows['weights'] = _weights(rows['targets'])
+  return rows | {'weights': _weights(rows['targets'])}
+
+
+def train_batches(
+  config: configs.Config,
+  data_dir: str,
+  batch_size: int,
+  data_rng: spec.RandomState,
+) -> grain.DatasetIterator[batches.Batch]:
+  """Endless batches of packed rows, in another order every epoch."""
+  rows = train_rows(config, data_dir, data_rng)
   return batches.train_batches(rows, batch_size, data_rng)
 
 

@@ -66,7 +66,7 @@ def translate(
   source = net.apply(variables, encoded_BxSxM, inputs_BxS, method='source')
   batch = len(inputs_BxS)
   kept = jnp.zeros(
-    (batch, cfg.max_length, BEAMS, cfg.heads, cfg.qkv_width // cfg.heads),
+    (batch, cfg.heads, cfg.qkv_width // cfg.heads, cfg.max_length * BEAMS),
     encoded_BxSxM.dtype,
   )
 

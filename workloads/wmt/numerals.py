@@ -92,9 +92,9 @@ def _draw(kind: str, rng: np.random.Generator) -> Decimal:
   if kind == 'ordinal':
     return Decimal(_digits(rng, 6))
   if kind == 'currency':
-    return Decimal(_digits(rng, 7)).scaleb(-2)
-  whole = _digits(rng, 9)
-  decimals = int(rng.integers(1, 5))
+    return Decimal(_digits(rng, 6)).scaleb(-2)
+  whole = _digits(rng, 6)
+  decimals = int(rng.integers(1, 4))
   # Half of them are integers.
   fraction = int(rng.integers(10**decimals)) if rng.random() < 0.5 else 0
   return whole + Decimal(fraction).scaleb(-decimals).normalize()
