@@ -104,7 +104,11 @@ def _data(name: str, data_dir: str) -> Finding:
   from workloads import registry
 
   try:
-    registry.get(name).prepare_data(data_dir)
+    ready = registry.get(name).data_is_ready(data_dir)
   except spec.UsageError as error:
     return Finding(what=f'data of {name}', found='missing', advice=str(error))
-  return Finding(what=f'data of {name}', found='present')
+  return Finding(
+    what=f'data of {name}',
+    found='present' if ready else 'missing',
+    advice='' if ready else 'made on first use; go online for that once.',
+  )

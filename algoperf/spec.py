@@ -320,6 +320,10 @@ class Workload(abc.ABC):
     """
 
   @abc.abstractmethod
+  def data_is_ready(self, data_dir: str) -> bool:
+    """Whether prepare_data would have nothing to do."""
+
+  @abc.abstractmethod
   def build_input_queue(
     self,
     data_rng: RandomState,

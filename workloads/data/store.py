@@ -26,7 +26,7 @@ def prepare(builder: tfds.core.DatasetBuilder) -> None:
   Appears as a whole or not at all; of several processes that try at once one
   writes and the others wait for it. Prints nothing.
   """
-  if builder.data_path.exists():
+  if is_prepared(builder):
     return
   root = pathlib.Path(builder.data_dir_root)
   root.mkdir(parents=True, exist_ok=True)
@@ -35,6 +35,11 @@ def prepare(builder: tfds.core.DatasetBuilder) -> None:
     builder.download_and_prepare(
       file_format='array_record', download_dir=root / 'downloads'
     )
+
+
+def is_prepared(builder: tfds.core.DatasetBuilder) -> bool:
+  """Whether the builder's data set is on disk."""
+  return builder.data_path.exists()
 
 
 def read(

@@ -150,6 +150,9 @@ class ResNetWorkload(spec.Workload):
   def prepare_data(self, data_dir: str) -> None:
     data.prepare(self.config, data_dir)
 
+  def data_is_ready(self, data_dir: str) -> bool:
+    return data.is_ready(self.config, data_dir)
+
   def build_input_queue(
     self,
     data_rng: spec.RandomState,

@@ -82,6 +82,10 @@ def prepare(config: configs.Config, data_dir: str) -> None:
   store.prepare(_builder(config, data_dir))
 
 
+def is_ready(config: configs.Config, data_dir: str) -> bool:
+  return store.is_prepared(_builder(config, data_dir))
+
+
 def load(
   config: configs.Config, data_dir: str, split: str
 ) -> dict[str, np.ndarray]:

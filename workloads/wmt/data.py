@@ -35,6 +35,11 @@ def prepare(config: configs.Config, data_dir: str) -> None:
     tokenizer.write(path, tokenizer.train(lines, config.vocab_size))
 
 
+def is_ready(config: configs.Config, data_dir: str) -> bool:
+  builder = _builder(config, data_dir)
+  return store.is_prepared(builder) and _vocabulary(config, data_dir).exists()
+
+
 def load_tokenizer(
   config: configs.Config, data_dir: str
 ) -> tokenizer.Tokenizer:

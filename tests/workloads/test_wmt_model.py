@@ -1,0 +1,335 @@
+"""Dimensions: B batch, S source length, T target length, K hypotheses."""
+
+import collections
+import dataclasses
+import functools
+
+from flax import traverse_util
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from algoperf import spec
+from workloads import layers, registry
+from workloads.wmt import configs, model
+
+TINY = configs.Config(
+  name='tiny',
+  corpus='numerals',
+  vocab_size=11,
+  max_length=12,
+  width=8,
+  qkv_width=8,
+  mlp_width=8,
+  heads=2,
+  layers=2,
+  eval_batch_size=4,
+  num_train_examples=0,
+  num_eval_train_examples=0,
+  num_validation_examples=0,
+  num_test_examples=0,
+)
+# The base, and all that distinguishes the variants at once.
+CONFIGS = (
+  TINY,
+  dataclasses.replace(
+    TINY,
+    name='tiny_variant',
+    activation='tanh',
+    glu=True,
+    post_ln=True,
+    attention_temp=1.5,
+  ),
+)
+
+
+def _random_params(net, seed=0):
+  """Parameters that all matter: no zeros, unlike fresh ones."""
+  tokens = jnp.ones((1, 4), int)
+  shapes = jax.eval_shape(net.init, jax.random.key(0), tokens, tokens)
+  rng = np.random.default_rng(seed)
+  return jax.tree.map(
+    lambda leaf: jnp.asarray(rng.standard_normal(leaf.shape), jnp.float32),
+    shapes,
+  )
+
+
+@pytest.fixture(scope='module', params=CONFIGS, ids=lambda cfg: cfg.name)
+def tiny(request):
+  net = model.Transformer(request.param)
+  return net, functools.partial(jax.jit(net.apply), _random_params(net))
+
+
+def _tokens(rng, *shape):
+  return rng.integers(3, TINY.vocab_size, shape).astype(np.int32)
+
+
+@pytest.mark.parametrize(
+  'name, size, leaves',
+  [
+    ('wmt', 133_521_408, 185),
+    ('wmt_post_ln', 133_517_312, 181),
+    ('wmt_attention_temp', 133_521_408, 185),
+    ('wmt_glu_tanh', 146_116_608, 209),
+  ],
+)
+def test_full_size_counts_match_algoperf(name, size, leaves):
+  work = registry.get(name)
+  params, state = jax.eval_shape(work.init_model_fn, jax.random.PRNGKey(0))
+  assert state is None
+  assert sum(leaf.size for leaf in jax.tree.leaves(params)) == size
+  assert len(jax.tree.leaves(params)) == leaves
+  assert set(params) == {'encoder', 'decoder', 'shared_embedding'}
+  assert [key for key in params if work.is_output_params(key)] == [
+    'shared_embedding'
+  ]
+
+
+def test_full_size_types_match_algoperf():
+  work = registry.get('wmt')
+  jax.eval_shape(work.init_model_fn, jax.random.PRNGKey(0))
+  types = jax.tree.leaves(work.model_params_types)
+  assert collections.Counter(kind.name for kind in types) == {
+    'LAYER_NORM_SCALE': 32,
+    'LAYER_NORM_BIAS': 32,
+    'WEIGHT': 24,
+    'BIAS': 24,
+    'ATTENTION_Q': 18,
+    'ATTENTION_K': 18,
+    'ATTENTION_V': 18,
+    'ATTENTION_OUT': 18,
+    'EMBEDDING': 1,
+  }
+
+
+def test_initial_values_have_the_declared_spread():
+  cfg = dataclasses.replace(
+    TINY, width=128, qkv_width=128, mlp_width=256, vocab_size=500
+  )
+  net, tokens = model.Transformer(cfg), jnp.ones((1, 4), int)
+  variables, types = layers.init(net, jax.random.key(0), tokens, tokens)
+  flat = traverse_util.flatten_dict(variables['params'])
+  flat_types = traverse_util.flatten_dict(types)
+  for path, leaf in flat.items():
+    kind = flat_types[tuple(key.lower() for key in path)]
+    if kind == spec.ParameterType.EMBEDDING:
+      expected = 1.0
+    elif kind == spec.ParameterType.BIAS:
+      expected = 1e-6
+    elif kind == spec.ParameterType.LAYER_NORM_SCALE:
+      np.testing.assert_array_equal(leaf, 1)
+      continue
+    elif kind == spec.ParameterType.LAYER_NORM_BIAS:
+      np.testing.assert_array_equal(leaf, 0)
+      continue
+    elif kind == spec.ParameterType.WEIGHT:
+      expected = np.sqrt(2 / (128 + 256))
+    else:  # Attention: heads and their width count as one dimension.
+      expected = np.sqrt(2 / (128 + 128))
+    # Of n normal values the deviation varies by 1/√2n; five times that.
+    tolerance = 5 / np.sqrt(2 * leaf.size)
+    np.testing.assert_allclose(leaf.std(), expected, rtol=tolerance)
+
+
+def test_sinusoids_match_their_formula():
+  table = model.sinusoids(6, 8)
+  for position in range(6):
+    for k in range(4):
+      angle = position * 10_000 ** (-k / 3)
+      assert table[position, k] == pytest.approx(np.sin(angle), abs=1e-6)
+      assert table[position, 4 + k] == pytest.approx(np.cos(angle), abs=1e-6)
+
+
+def test_logits_depend_on_earlier_targets_only(tiny):
+  _, forward = tiny
+  rng = np.random.default_rng(1)
+  inputs, targets = _tokens(rng, 1, 6), _tokens(rng, 1, 7)
+  changed = targets.copy()
+  changed[0, 3] = 3 + (changed[0, 3] - 2) % 8
+  before = forward(inputs, targets)
+  after = forward(inputs, changed)
+  np.testing.assert_array_equal(before[:, :4], after[:, :4])
+  assert not np.allclose(before[:, 4], after[:, 4], atol=1e-4)
+
+
+def test_logits_depend_on_all_inputs(tiny):
+  _, forward = tiny
+  rng = np.random.default_rng(2)
+  inputs, targets = _tokens(rng, 1, 6), _tokens(rng, 1, 3)
+  logits = forward(inputs, targets)
+  for position in range(6):
+    changed = inputs.copy()
+    changed[0, position] = 3 + (changed[0, position] - 2) % 8
+    moved = forward(changed, targets)
+    assert not np.allclose(moved[:, 0], logits[:, 0], atol=1e-4)
+
+
+def test_padding_changes_nothing(tiny):
+  _, forward = tiny
+  rng = np.random.default_rng(3)
+  inputs, targets = _tokens(rng, 2, 5), _tokens(rng, 2, 4)
+  padded = forward(
+    np.pad(inputs, ((0, 0), (0, 3))),
+    np.pad(targets, ((0, 0), (0, 5))),
+  )
+  # Float32 sums over rows of other lengths; logits are of order 1.
+  np.testing.assert_allclose(padded[:, :4], forward(inputs, targets), atol=2e-5)
+
+
+def _packed(forward, pairs):
+  """Logits of one row with all pairs, cut at the pairs' borders."""
+  fields = []
+  for sentences in zip(*pairs, strict=True):
+    lengths = [len(sentence) for sentence in sentences]
+    positions = [np.arange(length) for length in lengths]
+    segments = np.repeat(np.arange(len(pairs)) + 1, lengths)
+    fields.append(
+      (np.concatenate(sentences), np.concatenate(positions), segments)
+    )
+  # Inputs, targets, inputs' positions, targets' positions …
+  arguments = [row[None] for both in zip(*fields, strict=True) for row in both]
+  logits = forward(*arguments)[0]
+  return np.split(logits, np.cumsum([len(pair[1]) for pair in pairs])[:-1])
+
+
+def test_packed_pairs_do_not_see_each_other(tiny):
+  _, forward = tiny
+  rng = np.random.default_rng(4)
+  first = _tokens(rng, 4), np.append(_tokens(rng, 2), 2)
+  other = _tokens(rng, 2), np.append(_tokens(rng, 4), 2)
+  second = _tokens(rng, 3), np.append(_tokens(rng, 3), 2)
+  logits = _packed(forward, [first, second])
+  alone = forward(first[0][None], first[1][None])[0]
+  np.testing.assert_allclose(logits[0], alone, atol=2e-5)
+  # A second sentence starts from the EOS before it, not from 0: compare it
+  # behind another sentence of another length with the same last token.
+  behind_other = _packed(forward, [other, second])[1]
+  np.testing.assert_allclose(logits[1], behind_other, atol=2e-5)
+  assert not np.allclose(
+    logits[1][0],
+    forward(second[0][None], second[1][None])[0, 0],
+    atol=1e-3,
+  )
+
+
+def test_cached_steps_equal_the_whole_at_once(tiny):
+  """Along a tree of hypotheses that share a cache."""
+  net, forward = tiny
+  rng = np.random.default_rng(5)
+  batch, length, hypotheses = 2, 6, 3
+  inputs = _tokens(rng, batch, 5)
+  inputs[1, 3:] = 0
+  params = forward.args[0]
+  encoded = net.apply(
+    params, inputs, None, model.segments(inputs, None), method='encode'
+  )
+  source = net.apply(params, encoded, inputs, method='source')
+  step = jax.jit(functools.partial(net.apply, method='step'))
+  shape = (batch, TINY.heads, TINY.width // TINY.heads, length * hypotheses)
+  cache = [(jnp.zeros(shape), jnp.zeros(shape))] * TINY.layers
+  ancestry = np.full((batch, hypotheses, length), -1)
+  tokens = np.zeros((batch, hypotheses, length + 1), np.int32)
+  for position in range(length):
+    ancestry[:, :, position] = np.arange(hypotheses)
+    mask = ancestry[..., None] == np.arange(hypotheses)
+    logits, cache = step(
+      params,
+      tokens[:, :, position],
+      position,
+      cache,
+      mask.reshape(batch, 1, hypotheses, -1),
+      source,
+    )
+    for k in range(hypotheses):
+      # Predicted from here on, not read; but no padding either.
+      targets = np.full((batch, length), 3)
+      targets[:, :position] = tokens[:, k, 1 : position + 1]
+      whole = forward(inputs, targets)[:, position]
+      np.testing.assert_allclose(logits[:, k], whole, atol=3e-5)
+    parents = rng.integers(0, hypotheses, (batch, hypotheses, 1))
+    ancestry = np.take_along_axis(ancestry, parents, axis=1)
+    tokens = np.take_along_axis(tokens, parents, axis=1)
+    tokens[:, :, position + 1] = _tokens(rng, batch, hypotheses)
+
+
+def test_dropout_keeps_the_mean():
+  dropped = model.dropout(jnp.ones(40_000), 0.3, jax.random.key(0))
+  values, counts = np.unique(np.asarray(dropped), return_counts=True)
+  np.testing.assert_allclose(values, [0, 1 / 0.7], rtol=1e-6)
+  # Five standard deviations of a share of 40,000.
+  assert counts[0] / 40_000 == pytest.approx(0.3, abs=0.0115)
+
+
+def test_attention_temperature_multiplies_the_query_kernel():
+  base = model.Transformer(TINY)
+  hot = model.Transformer(dataclasses.replace(TINY, attention_temp=4.0))
+  params = _random_params(base)
+  rng = np.random.default_rng(6)
+  inputs, targets = _tokens(rng, 2, 5), _tokens(rng, 2, 4)
+  scaled = traverse_util.path_aware_map(
+    lambda path, leaf: 4 * leaf if 'query' in path else leaf, params
+  )
+  np.testing.assert_allclose(
+    jax.jit(hot.apply)(params, inputs, targets),
+    jax.jit(base.apply)(scaled, inputs, targets),
+    atol=1e-5,
+  )
+
+
+def _filled(shapes):
+  """Parameters by the rule of the reference's fingerprints: a normal sample of
+  the seed N for a matrix of N entries, over the root of its fan-in."""
+
+  def fill(path, leaf):
+    if len(leaf.shape) == 1:
+      scale = path[-1] == 'scale'
+      seed = leaf.size if scale else leaf.size + 1
+      values = scale + 0.1 * np.random.RandomState(seed).standard_normal(
+        leaf.size
+      )
+    else:
+      into_heads = path[-2] in ('query', 'key', 'value')
+      fan_out = np.prod(leaf.shape[-2:] if into_heads else leaf.shape[-1:])
+      values = np.random.RandomState(leaf.size).standard_normal(leaf.size)
+      values /= np.sqrt(leaf.size / fan_out)
+    return values.astype(np.float32).reshape(leaf.shape)
+
+  return traverse_util.path_aware_map(fill, shapes)
+
+
+@pytest.mark.long
+def test_full_size_outputs_match_algoperf():
+  """Against figures computed with the reference implementation."""
+  work = registry.get('wmt')
+  shapes, _ = jax.eval_shape(work.init_model_fn, jax.random.PRNGKey(0))
+  params = _filled(shapes)
+  inputs = np.random.RandomState(0).randint(3, 32_000, (2, 16))
+  targets = np.random.RandomState(1).randint(3, 32_000, (2, 16))
+  inputs[0, 12:] = inputs[1, 10:] = targets[0, 13:] = targets[1, 9:] = 0
+  batch = {'inputs': inputs, 'targets': targets}
+
+  def summed_loss(params):
+    logits, _ = work.model_fn(
+      params, batch, None, spec.ForwardPassMode.EVAL, None, False
+    )
+    weights = (targets > 0).astype(np.float32)
+    return work.loss_fn(targets, logits, weights, 0.1)['summed'], logits
+
+  (loss, logits), gradient = jax.jit(
+    jax.value_and_grad(summed_loss, has_aux=True)
+  )(params)
+  norms = jax.tree.map(jnp.linalg.norm, jax.tree.map(jnp.ravel, gradient))
+  measured = [
+    logits.std(),
+    abs(logits).sum(),
+    loss,
+    np.linalg.norm(jax.tree.leaves(norms)),
+    norms['shared_embedding']['embedding'],
+    *logits[0, 0, :4],
+  ]
+  expected = [0.00571769, 4665.45, 228.2332, 4.39063, 4.29562]
+  expected += [-4.43851e-5, 0.0107966, 0.00155229, 0.00198496]
+  # Float32, in another order of summation than the reference's; the smallest
+  # logit, a hundredth of the others, has fewer digits.
+  np.testing.assert_allclose(measured, expected, rtol=1e-4, atol=1e-7)
