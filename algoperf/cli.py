@@ -2,14 +2,18 @@
 
 from collections.abc import Callable, Sequence
 import dataclasses
+import difflib
 import os
 import pathlib
 import sys
+from typing import Any
 
 from absl import flags
 
 from algoperf import benchmark as benchmark_lib
-from algoperf import spec
+from algoperf import commands, spec
+
+Values = flags.FlagValues
 
 _USAGE = 'usage: algoperf COMMAND [--flag=value …]'
 
@@ -20,8 +24,8 @@ class Command:
 
   summary: str
   arguments: str
-  define: Callable[[flags.FlagValues], None]
-  run: Callable[[flags.FlagValues, list[str]], int]
+  define: Callable[[Values], None]
+  run: Callable[[Values, list[str]], int]
 
 
 def entry() -> None:
@@ -36,19 +40,13 @@ def main(arguments: Sequence[str]) -> int:
   """
   try:
     return _dispatch(list(arguments))
-  except spec.UsageError as error:
-    print(f'algoperf: {error}', file=sys.stderr)
-    return 2
-  except flags.Error as error:
-    text = ' '.join(str(error).split())
-    print(
-      f'algoperf: {text} (see algoperf {arguments[0]} --help)', file=sys.stderr
-    )
+  except (spec.UsageError, flags.Error) as error:
+    print(f'algoperf: {" ".join(str(error).split())}', file=sys.stderr)
     return 2
   except KeyboardInterrupt:
     print('algoperf: interrupted; the same command continues', file=sys.stderr)
     return 130
-  except BrokenPipeError:
+  except BrokenPipeError:  # Whoever read our output has gone.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1
 
@@ -59,8 +57,6 @@ def _dispatch(arguments: list[str]) -> int:
     return 0
   name, *rest = arguments
   if name not in COMMANDS:
-    import difflib
-
     near = difflib.get_close_matches(name, COMMANDS, n=1)
     hint = f'did you mean {near[0]!r}? ' if near else ''
     raise spec.UsageError(
@@ -72,8 +68,7 @@ def _dispatch(arguments: list[str]) -> int:
   if '--help' in rest or '-h' in rest:
     print(_help(name, command, values))
     return 0
-  positional = values([name, *rest])[1:]
-  return command.run(values, positional)
+  return command.run(values, values([name, *rest])[1:])
 
 
 def _overview() -> str:
@@ -84,328 +79,182 @@ def _overview() -> str:
   )
 
 
-def _help(name: str, command: Command, values: flags.FlagValues) -> str:
-  lines = [
-    f'usage: algoperf {name} {command.arguments}'.rstrip(),
-    '',
-    command.summary,
-  ]
-  for flag in values.get_flags_for_module(sys.argv[0]) or _all_flags(values):
-    default = '' if flag.default is None else f' (default {flag.default})'
-    lines += ['', f'  --{flag.name}', f'      {flag.help}{default}']
+def _help(name: str, command: Command, values: Values) -> str:
+  usage = f'usage: algoperf {name} {command.arguments}'.rstrip()
+  lines = [usage, '', command.summary, '']
+  for flag in (values[name] for name in values):
+    default = f' (default: {flag.default})' if flag.default else ''
+    lines += [f'  --{flag.name}', f'      {flag.help}{default}']
   return '\n'.join(lines)
 
 
-def _all_flags(values: flags.FlagValues) -> list[flags.Flag]:
-  return [values[name] for name in values]
+# Flags.
 
 
-def _default_data_dir() -> str:
-  cache = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
-  return str(pathlib.Path(cache).expanduser() / 'algoperf')
-
-
-def _string(
-  values: flags.FlagValues, name: str, default: str | None, text: str
-) -> None:
+def _string(values: Values, name: str, default: str | None, text: str) -> None:
   flags.DEFINE_string(name, default, text, flag_values=values)
 
 
-def _number(values: flags.FlagValues, name: str, text: str) -> None:
-  flags.DEFINE_integer(name, None, text, flag_values=values, lower_bound=0)
+def _list(values: Values, name: str, text: str) -> None:
+  flags.DEFINE_list(name, [], text, flag_values=values)
 
 
-# Flags that several commands share.
+def _choice(
+  values: Values, name: str, choices: Sequence[str], text: str
+) -> None:
+  flags.DEFINE_enum(name, choices[0], choices, text, flag_values=values)
 
 
-def _define_benchmark(values: flags.FlagValues) -> None:
+def _number(values: Values, name: str, least: int, text: str) -> None:
+  flags.DEFINE_integer(name, None, text, flag_values=values, lower_bound=least)
+
+
+def _define_benchmark(values: Values) -> None:
   _string(values, 'benchmark', 'mini', 'definition: a name or a TOML file')
 
 
-def _define_data(values: flags.FlagValues) -> None:
-  _string(
-    values, 'data_dir', None, 'where data sets are (default: the user cache)'
-  )
+def _define_data(values: Values) -> None:
+  text = 'where data sets are (default: the user cache)'
+  _string(values, 'data_dir', None, text)
 
 
-def _define_ruleset(values: flags.FlagValues) -> None:
-  flags.DEFINE_enum(
-    'ruleset',
-    'external',
-    benchmark_lib.RULESETS,
-    'external: tuned by trials over a search space; self: no tuning',
-    flag_values=values,
-  )
+def _define_ruleset(values: Values) -> None:
+  text = 'external: tuned by trials over a search space; self: no tuning'
+  _choice(values, 'ruleset', benchmark_lib.RULESETS, text)
 
 
-def _define_trials(values: flags.FlagValues) -> None:
+def _define_trials(values: Values) -> None:
   _define_benchmark(values)
   _define_data(values)
   _define_ruleset(values)
-  _number(values, 'num_tuning_trials', 'trials in each study')
-  _number(values, 'num_studies', 'repetitions of the whole tuning')
-  _number(values, 'seed', 'of the experiment (default: drawn once and kept)')
-  _number(values, 'max_steps', 'end trials after so many steps')
+  text = 'JSON file (default: the one beside the submission)'
+  _string(values, 'tuning_search_space', None, text)
+  _number(values, 'num_tuning_trials', 1, 'trials in each study')
+  _number(values, 'num_studies', 1, 'repetitions of the whole tuning')
+  text = 'of the experiment (default: drawn once and kept)'
+  _number(values, 'seed', 0, text)
+  _number(values, 'max_steps', 1, 'end trials after so many steps')
   _string(values, 'experiment_dir', 'experiments', 'where results go')
 
 
-def _define_list(values: flags.FlagValues) -> None:
-  _string(values, 'benchmark', 'mini', 'whose workloads to list')
-
-
-def _define_run(values: flags.FlagValues) -> None:
+def _define_run(values: Values) -> None:
   _string(values, 'workload', None, 'name of the workload')
   _string(values, 'submission', None, 'a name, a .py file or a folder')
-  _string(
-    values,
-    'tuning_search_space',
-    None,
-    'JSON file (default: the one beside the submission)',
-  )
-  _string(
-    values, 'experiment_name', None, 'default: the name of the submission'
-  )
+  text = 'default: the name of the submission'
+  _string(values, 'experiment_name', None, text)
   _define_trials(values)
 
 
-def _define_bench(values: flags.FlagValues) -> None:
-  flags.DEFINE_list(
-    'submissions', [], 'names, .py files or folders', flag_values=values
-  )
-  flags.DEFINE_list(
-    'workloads',
-    [],
-    'only these (default: all that the benchmark scores)',
-    flag_values=values,
-  )
+def _define_bench(values: Values) -> None:
+  _list(values, 'submissions', 'names, .py files or folders')
+  text = 'only these (default: all that the benchmark scores)'
+  _list(values, 'workloads', text)
   _define_trials(values)
 
 
-def _define_score(values: flags.FlagValues) -> None:
+def _define_score(values: Values) -> None:
   _define_benchmark(values)
   _define_ruleset(values)
   _string(values, 'output_dir', None, 'where tables and plots go')
-  flags.DEFINE_list(
-    'workloads',
-    [],
-    'score only these base workloads (default: all)',
-    flag_values=values,
-  )
+  _list(values, 'workloads', 'score only these (default: all base workloads)')
 
 
-def _define_new(values: flags.FlagValues) -> None:
-  flags.DEFINE_enum(
-    'template',
-    'optax',
-    ['optax', 'full'],
-    'optax: five lines; full: all functions of the contract',
-    flag_values=values,
-  )
+def _define_new(values: Values) -> None:
+  text = 'optax: five lines; full: all functions of the contract'
+  _choice(values, 'template', ('optax', 'full'), text)
   _string(values, 'dir', '.', 'where to create its folder')
 
 
-def _define_doctor(values: flags.FlagValues) -> None:
+def _define_doctor(values: Values) -> None:
   _define_benchmark(values)
   _define_data(values)
 
 
-# What the commands do. Each imports what it needs: help must stay instant.
+# From flags to typed values.
 
 
-def _run_list(values: flags.FlagValues, arguments: list[str]) -> int:
-  from algoperf import listing
-
-  kinds = arguments or ['workloads', 'submissions', 'benchmarks']
-  print(listing.show(kinds, values.benchmark))
-  return 0
-
-
-def _run_run(values: flags.FlagValues, arguments: list[str]) -> int:
-  _no_arguments(arguments)
-  workload = _required(values, 'workload')
-  submission = _required(values, 'submission')
-  benchmark = benchmark_lib.load(values.benchmark)
-  benchmark.row(workload)  # Refuses an unknown one.
-  return _run_plans(
-    [
-      _plan(
-        values,
-        benchmark,
-        submission,
-        (workload,),
-        search_space=values.tuning_search_space,
-        name=values.experiment_name,
-        trials=1,
-        studies=1,
-      )
-    ]
-  )
-
-
-def _run_bench(values: flags.FlagValues, arguments: list[str]) -> int:
-  _no_arguments(arguments)
-  benchmark = benchmark_lib.load(values.benchmark)
-  workloads = tuple(values.workloads) or benchmark.scored
-  for workload in workloads:
-    benchmark.row(workload)
-  ruleset = benchmark.rulesets[values.ruleset]
-  return _run_plans(
-    [
-      _plan(
-        values,
-        benchmark,
-        submission,
-        workloads,
-        search_space=None,
-        name=None,
-        trials=ruleset.trials,
-        studies=ruleset.studies,
-      )
-      for submission in _required(values, 'submissions')
-    ]
-  )
-
-
-def _plan(
-  values: flags.FlagValues,
-  benchmark: benchmark_lib.Benchmark,
-  submission: str,
-  workloads: tuple[str, ...],
-  *,
-  search_space: str | None,
-  name: str | None,
-  trials: int,
-  studies: int,
-):  # A study.Plan; naming the type would import it.
-  from algoperf import study
-  from algoperf import submission as submission_lib
-
-  source = submission_lib.locate(submission)
-  submission_lib.check(source)
-  directory = pathlib.Path(values.experiment_dir).expanduser().absolute()
-  directory /= name or source.name
-  study.check_writable(directory)
-  plan = study.Plan(
-    benchmark=benchmark,
-    benchmark_path=_absolute(values.benchmark),
-    source=source,
-    workloads=workloads,
+def _trial_options(values: Values) -> commands.TrialOptions:
+  return commands.TrialOptions(
+    benchmark=_benchmark(values),
+    data_dir=_data_dir(values),
+    experiment_dir=_absolute(values.experiment_dir),
     ruleset=values.ruleset,
-    search_space=_search_space(values.ruleset, search_space, source),
-    trials=_count(values, 'num_tuning_trials', trials),
-    studies=_count(values, 'num_studies', studies),
-    seed=study.experiment_seed(directory, values.seed),
-    max_steps=_count(values, 'max_steps', None),
-    data_dir=_absolute(values.data_dir or _default_data_dir(), always=True),
-    directory=directory,
+    tuning_search_space=values.tuning_search_space,
+    num_tuning_trials=values.num_tuning_trials,
+    num_studies=values.num_studies,
+    seed=values.seed,
+    max_steps=values.max_steps,
   )
-  list(plan.specs())  # Refuses a malformed search space.
-  return plan
 
 
-def _search_space(ruleset: str, asked: str | None, source):
-  """The search space's file; None in self-tuning, or where there is none."""
-  if ruleset == 'self':
-    if asked:
-      raise spec.UsageError(
-        '--ruleset=self has no tuning: leave out --tuning_search_space.'
-      )
-    return None
-  return pathlib.Path(asked) if asked else source.search_space
+def _run(values: Values, arguments: list[str]) -> int:
+  _no_arguments(arguments)
+  return commands.run(
+    _trial_options(values),
+    workload=_required(values, 'workload'),
+    submission=_required(values, 'submission'),
+    experiment_name=values.experiment_name,
+  )
 
 
-def _run_plans(plans: list) -> int:
-  import rich.console
-
-  from algoperf import progress, study
-
-  screen = progress.Screen(rich.console.Console())
-  try:
-    statuses = study.run(plans, screen)
-  finally:
-    screen.close()
-  for plan in plans:
-    print(f'results: {os.path.relpath(plan.directory)}')
-  return 1 if 'failed' in statuses or 'timed_out' in statuses else 0
+def _bench(values: Values, arguments: list[str]) -> int:
+  _no_arguments(arguments)
+  return commands.bench(
+    _trial_options(values),
+    submissions=_required(values, 'submissions'),
+    workloads=values.workloads,
+  )
 
 
-def _run_score(values: flags.FlagValues, arguments: list[str]) -> int:
+def _score(values: Values, arguments: list[str]) -> int:
   if not arguments:
     raise spec.UsageError(
       'score needs logs: algoperf score experiments --benchmark=mini'
     )
-  import scoring
-  from scoring import plots, report
-
-  result = scoring.score(
+  return commands.score(
     arguments,
-    benchmark_lib.load(values.benchmark),
+    benchmark=_benchmark(values),
     ruleset=values.ruleset,
-    workloads=values.workloads or None,
+    workloads=values.workloads,
+    output_dir=values.output_dir,
   )
-  report.show(result)
-  if values.output_dir:
-    directory = _absolute(values.output_dir, always=True)
-    for path in (
-      *report.write(result, directory),
-      *plots.write(result, directory),
-    ):
-      print(f'wrote {os.path.relpath(path)}')
-  return 0
 
 
-def _run_new(values: flags.FlagValues, arguments: list[str]) -> int:
+def _new(values: Values, arguments: list[str]) -> int:
   if len(arguments) != 1:
     raise spec.UsageError('new needs one name: algoperf new my_optimizer')
-  from algoperf import scaffold
-
-  folder = scaffold.create(
-    arguments[0], pathlib.Path(values.dir), values.template
+  return commands.new(
+    arguments[0], directory=pathlib.Path(values.dir), template=values.template
   )
-  print(
-    f'created {folder}; try it:\n'
-    f'  algoperf run --workload=mnist_resnet --submission={folder}'
-  )
-  return 0
 
 
-def _run_doctor(values: flags.FlagValues, arguments: list[str]) -> int:
+def _doctor(values: Values, arguments: list[str]) -> int:
   _no_arguments(arguments)
-  from algoperf import doctor
-
-  benchmark = benchmark_lib.load(values.benchmark)
-  data_dir = _absolute(values.data_dir or _default_data_dir(), always=True)
-  problems = 0
-  for finding in doctor.examine(data_dir, benchmark.base):
-    mark = 'PROBLEM' if finding.advice else 'ok'
-    print(f'{mark:8} {finding.what}: {finding.found}')
-    if finding.advice:
-      problems += 1
-      print(f'         → {finding.advice}')
-  return 1 if problems else 0
+  return commands.doctor(
+    benchmark=_benchmark(values), data_dir=_data_dir(values)
+  )
 
 
-def _required(values: flags.FlagValues, name: str):
+def _benchmark(values: Values) -> str:
+  """A name as it is, a file as an absolute path."""
+  name = values.benchmark
+  return str(_absolute(name)) if name.endswith('.toml') else name
+
+
+def _data_dir(values: Values) -> str:
+  cache = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
+  return str(_absolute(values.data_dir or os.path.join(cache, 'algoperf')))
+
+
+def _absolute(path: str) -> pathlib.Path:
+  return pathlib.Path(path).expanduser().absolute()
+
+
+def _required(values: Values, name: str) -> Any:
   value = values[name].value
   if not value:
     raise spec.UsageError(f'--{name} is required.')
   return value
-
-
-def _count(values: flags.FlagValues, name: str, default: int | None):
-  value = values[name].value
-  if value is None:
-    return default
-  if value < 1:
-    raise spec.UsageError(f'--{name}={value}: must be at least 1.')
-  return value
-
-
-def _absolute(path: str, always: bool = False) -> str:
-  """An absolute path, unless it is the name of a definition."""
-  if always or path.endswith('.toml'):
-    return str(pathlib.Path(path).expanduser().absolute())
-  return path
 
 
 def _no_arguments(arguments: list[str]) -> None:
@@ -419,37 +268,37 @@ COMMANDS = {
   'list': Command(
     summary='workloads, submissions and benchmarks that there are',
     arguments='[workloads | submissions | benchmarks] [--benchmark=mini]',
-    define=_define_list,
-    run=_run_list,
+    define=_define_benchmark,
+    run=lambda values, kinds: commands.show_list(kinds, _benchmark(values)),
   ),
   'run': Command(
     summary='train one workload with one submission, and time it',
     arguments='--workload=NAME --submission=NAME_OR_PATH',
     define=_define_run,
-    run=_run_run,
+    run=_run,
   ),
   'bench': Command(
     summary='run a whole benchmark: the trials that are missing',
     arguments='--submissions=NAME,… [--benchmark=mini]',
     define=_define_bench,
-    run=_run_bench,
+    run=_bench,
   ),
   'score': Command(
     summary='logs in, scores out: times, profiles, scores, plots',
     arguments='LOGS … [--benchmark=mini] [--output_dir=DIR]',
     define=_define_score,
-    run=_run_score,
+    run=_score,
   ),
   'new': Command(
     summary='create a submission that runs as it is',
     arguments='NAME [--template=optax]',
     define=_define_new,
-    run=_run_new,
+    run=_new,
   ),
   'doctor': Command(
     summary='is this machine ready, and if not, what to do',
     arguments='[--benchmark=mini]',
     define=_define_doctor,
-    run=_run_doctor,
+    run=_doctor,
   ),
 }

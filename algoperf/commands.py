@@ -1,0 +1,212 @@
+"""What the subcommands do, from typed values; `cli` parses their flags.
+
+Each function imports what it needs, so that help and lists stay instant, and
+returns the exit status: 0, or 1 if something was found wanting.
+"""
+
+from collections.abc import Sequence
+import dataclasses
+import os
+import pathlib
+from typing import TYPE_CHECKING
+
+from algoperf import benchmark as benchmark_lib
+from algoperf import spec
+
+if TYPE_CHECKING:
+  from algoperf import study
+  from algoperf import submission as submission_lib
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrialOptions:
+  """What `run` and `bench` have in common.
+
+  Attributes:
+    benchmark: name or TOML file.
+    data_dir: absolute.
+    experiment_dir: holds the experiments, each in a folder of its name.
+    ruleset: 'external' or 'self'.
+    tuning_search_space: JSON file; None for the one beside the submission.
+    num_tuning_trials: in each study; None for the command's default.
+    num_studies: None for the command's default.
+    seed: of the experiment; None for the one before, or a fresh one.
+    max_steps: end trials after so many steps.
+  """
+
+  benchmark: str
+  data_dir: str
+  experiment_dir: pathlib.Path
+  ruleset: str
+  tuning_search_space: str | None
+  num_tuning_trials: int | None
+  num_studies: int | None
+  seed: int | None
+  max_steps: int | None
+
+
+def show_list(kinds: Sequence[str], benchmark: str) -> int:
+  """Prints tables of what there is."""
+  from algoperf import listing
+
+  print(listing.show(kinds or listing.KINDS, benchmark))
+  return 0
+
+
+def run(
+  options: TrialOptions,
+  *,
+  workload: str,
+  submission: str,
+  experiment_name: str | None,
+) -> int:
+  """One workload, one submission: one trial, unless more are asked for."""
+  benchmark = benchmark_lib.load(options.benchmark)
+  plan = _plan(
+    options,
+    benchmark,
+    submission,
+    (workload,),
+    experiment_name,
+    benchmark_lib.Ruleset(name='run', trials=1, studies=1, budget_factor=1),
+  )
+  return _run_plans([plan])
+
+
+def bench(
+  options: TrialOptions, *, submissions: Sequence[str], workloads: Sequence[str]
+) -> int:
+  """A whole benchmark: the trials that are missing."""
+  benchmark = benchmark_lib.load(options.benchmark)
+  if options.tuning_search_space and len(submissions) > 1:
+    raise spec.UsageError(
+      '--tuning_search_space is for one submission; run bench for each.'
+    )
+  return _run_plans(
+    [
+      _plan(
+        options,
+        benchmark,
+        submission,
+        tuple(workloads) or benchmark.scored,
+        None,
+        benchmark.rulesets[options.ruleset],
+      )
+      for submission in submissions
+    ]
+  )
+
+
+def score(
+  logs: Sequence[str],
+  *,
+  benchmark: str,
+  ruleset: str,
+  workloads: Sequence[str],
+  output_dir: str | None,
+) -> int:
+  """Prints scores and times; writes tables and plots if told where."""
+  import scoring
+  from scoring import plots, report
+
+  result = scoring.score(
+    logs, benchmark, ruleset=ruleset, workloads=workloads or None
+  )
+  report.show(result)
+  if output_dir:
+    paths = report.write(result, output_dir) + plots.write(result, output_dir)
+    for path in paths:
+      print(f'wrote {path}')
+  return 0
+
+
+def new(name: str, *, directory: pathlib.Path, template: str) -> int:
+  """Writes a submission that runs as it is."""
+  from algoperf import scaffold
+
+  folder = scaffold.create(name, directory, template)
+  print(
+    f'created {folder}; try it:\n'
+    f'  algoperf run --workload=mnist_resnet --submission={folder}'
+  )
+  return 0
+
+
+def doctor(*, benchmark: str, data_dir: str) -> int:
+  """Prints what was found, and for each problem what to do about it."""
+  from algoperf import doctor as doctor_lib
+
+  problems = 0
+  workloads = benchmark_lib.load(benchmark).base
+  for finding in doctor_lib.examine(data_dir, workloads):
+    mark = 'PROBLEM' if finding.advice else 'ok'
+    print(f'{mark:8} {finding.what}: {finding.found}', flush=True)
+    if finding.advice:
+      problems += 1
+      print(f'         → {finding.advice}')
+  return 1 if problems else 0
+
+
+def _plan(
+  options: TrialOptions,
+  benchmark: benchmark_lib.Benchmark,
+  submission: str,
+  workloads: tuple[str, ...],
+  name: str | None,
+  defaults: benchmark_lib.Ruleset,
+) -> 'study.Plan':
+  """The trials to run, everything checked that can be without running them."""
+  from algoperf import study
+  from algoperf import submission as submission_lib
+
+  for workload in workloads:
+    benchmark.row(workload)  # Refuses an unknown one.
+  source = submission_lib.locate(submission)
+  submission_lib.check(source)
+  directory = options.experiment_dir / (name or source.name)
+  study.check_writable(directory)
+  plan = study.Plan(
+    benchmark=benchmark,
+    benchmark_path=options.benchmark,
+    source=source,
+    workloads=workloads,
+    ruleset=options.ruleset,
+    search_space=_search_space(options, source),
+    trials=options.num_tuning_trials or defaults.trials,
+    studies=options.num_studies or defaults.studies,
+    seed=study.experiment_seed(directory, options.seed),
+    max_steps=options.max_steps,
+    data_dir=options.data_dir,
+    directory=directory,
+  )
+  list(plan.specs())  # Refuses a malformed search space.
+  return plan
+
+
+def _search_space(
+  options: TrialOptions, source: 'submission_lib.Source'
+) -> pathlib.Path | None:
+  """The search space's file; None in self-tuning, or where there is none."""
+  asked = options.tuning_search_space
+  if options.ruleset == 'self':
+    if asked:
+      raise spec.UsageError(
+        '--ruleset=self has no tuning: leave out --tuning_search_space.'
+      )
+    return None
+  return pathlib.Path(asked) if asked else source.search_space
+
+
+def _run_plans(plans: Sequence['study.Plan']) -> int:
+  import rich.console
+
+  from algoperf import progress, study
+
+  screen = progress.Screen(rich.console.Console())
+  try:
+    statuses = study.run(plans, screen)
+  finally:
+    screen.close()
+  for plan in plans:
+    print(f'results: {os.path.relpath(plan.directory)}')
+  return 1 if 'failed' in statuses or 'timed_out' in statuses else 0
