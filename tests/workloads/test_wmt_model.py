@@ -23,7 +23,7 @@ TINY = configs.Config(
   qkv_width=8,
   mlp_width=8,
   heads=2,
-  layers=2,
+  layers=1,
   eval_batch_size=4,
   num_train_examples=0,
   num_eval_train_examples=0,
@@ -36,6 +36,7 @@ CONFIGS = (
   dataclasses.replace(
     TINY,
     name='tiny_variant',
+    layers=2,
     activation='tanh',
     glu=True,
     post_ln=True,
@@ -55,10 +56,26 @@ def _random_params(net, seed=0):
   )
 
 
+class Tiny:
+  """A compiled model whose arguments are padded to one shape [2, 8]."""
+
+  def __init__(self, cfg):
+    self.net = model.Transformer(cfg)
+    self.params = _random_params(self.net)
+    self.exact = functools.partial(jax.jit(self.net.apply), self.params)
+
+  def __call__(self, *arrays):
+    rows, length = arrays[1].shape
+    padded = [
+      np.pad(array, ((0, 2 - array.shape[0]), (0, 8 - array.shape[1])))
+      for array in arrays
+    ]
+    return np.asarray(self.exact(*padded))[:rows, :length]
+
+
 @pytest.fixture(scope='module', params=CONFIGS, ids=lambda cfg: cfg.name)
 def tiny(request):
-  net = model.Transformer(request.param)
-  return net, functools.partial(jax.jit(net.apply), _random_params(net))
+  return Tiny(request.param)
 
 
 def _tokens(rng, *shape):
@@ -108,8 +125,15 @@ def test_initial_values_have_the_declared_spread():
     TINY, width=128, qkv_width=128, mlp_width=256, vocab_size=500
   )
   net, tokens = model.Transformer(cfg), jnp.ones((1, 4), int)
-  variables, types = layers.init(net, jax.random.key(0), tokens, tokens)
-  flat = traverse_util.flatten_dict(variables['params'])
+  types = {}
+
+  @jax.jit
+  def init():
+    variables, declared = layers.init(net, jax.random.key(0), tokens, tokens)
+    types.update(declared)
+    return variables['params']
+
+  flat = traverse_util.flatten_dict(init())
   flat_types = traverse_util.flatten_dict(types)
   for path, leaf in flat.items():
     kind = flat_types[tuple(key.lower() for key in path)]
@@ -142,42 +166,37 @@ def test_sinusoids_match_their_formula():
 
 
 def test_logits_depend_on_earlier_targets_only(tiny):
-  _, forward = tiny
   rng = np.random.default_rng(1)
   inputs, targets = _tokens(rng, 1, 6), _tokens(rng, 1, 7)
   changed = targets.copy()
   changed[0, 3] = 3 + (changed[0, 3] - 2) % 8
-  before = forward(inputs, targets)
-  after = forward(inputs, changed)
+  before = tiny(inputs, targets)
+  after = tiny(inputs, changed)
   np.testing.assert_array_equal(before[:, :4], after[:, :4])
   assert not np.allclose(before[:, 4], after[:, 4], atol=1e-4)
 
 
 def test_logits_depend_on_all_inputs(tiny):
-  _, forward = tiny
   rng = np.random.default_rng(2)
   inputs, targets = _tokens(rng, 1, 6), _tokens(rng, 1, 3)
-  logits = forward(inputs, targets)
+  logits = tiny(inputs, targets)
   for position in range(6):
     changed = inputs.copy()
     changed[0, position] = 3 + (changed[0, position] - 2) % 8
-    moved = forward(changed, targets)
+    moved = tiny(changed, targets)
     assert not np.allclose(moved[:, 0], logits[:, 0], atol=1e-4)
 
 
 def test_padding_changes_nothing(tiny):
-  _, forward = tiny
   rng = np.random.default_rng(3)
   inputs, targets = _tokens(rng, 2, 5), _tokens(rng, 2, 4)
-  padded = forward(
-    np.pad(inputs, ((0, 0), (0, 3))),
-    np.pad(targets, ((0, 0), (0, 5))),
-  )
   # Float32 sums over rows of other lengths; logits are of order 1.
-  np.testing.assert_allclose(padded[:, :4], forward(inputs, targets), atol=2e-5)
+  np.testing.assert_allclose(
+    tiny(inputs, targets), tiny.exact(inputs, targets), atol=2e-5
+  )
 
 
-def _packed(forward, pairs):
+def _packed(tiny, pairs):
   """Logits of one row with all pairs, cut at the pairs' borders."""
   fields = []
   for sentences in zip(*pairs, strict=True):
@@ -189,45 +208,47 @@ def _packed(forward, pairs):
     )
   # Inputs, targets, inputs' positions, targets' positions …
   arguments = [row[None] for both in zip(*fields, strict=True) for row in both]
-  logits = forward(*arguments)[0]
+  logits = tiny(*arguments)[0]
   return np.split(logits, np.cumsum([len(pair[1]) for pair in pairs])[:-1])
 
 
 def test_packed_pairs_do_not_see_each_other(tiny):
-  _, forward = tiny
   rng = np.random.default_rng(4)
   first = _tokens(rng, 4), np.append(_tokens(rng, 2), 2)
-  other = _tokens(rng, 2), np.append(_tokens(rng, 4), 2)
+  other = _tokens(rng, 2), np.append(_tokens(rng, 3), 2)
   second = _tokens(rng, 3), np.append(_tokens(rng, 3), 2)
-  logits = _packed(forward, [first, second])
-  alone = forward(first[0][None], first[1][None])[0]
+  logits = _packed(tiny, [first, second])
+  alone = tiny(first[0][None], first[1][None])[0]
   np.testing.assert_allclose(logits[0], alone, atol=2e-5)
   # A second sentence starts from the EOS before it, not from 0: compare it
   # behind another sentence of another length with the same last token.
-  behind_other = _packed(forward, [other, second])[1]
+  behind_other = _packed(tiny, [other, second])[1]
   np.testing.assert_allclose(logits[1], behind_other, atol=2e-5)
   assert not np.allclose(
     logits[1][0],
-    forward(second[0][None], second[1][None])[0, 0],
+    tiny(second[0][None], second[1][None])[0, 0],
     atol=1e-3,
   )
 
 
 def test_cached_steps_equal_the_whole_at_once(tiny):
   """Along a tree of hypotheses that share a cache."""
-  net, forward = tiny
+  net, params = tiny.net, tiny.params
   rng = np.random.default_rng(5)
   batch, length, hypotheses = 2, 6, 3
   inputs = _tokens(rng, batch, 5)
   inputs[1, 3:] = 0
-  params = forward.args[0]
-  encoded = net.apply(
-    params, inputs, None, model.segments(inputs, None), method='encode'
-  )
-  source = net.apply(params, encoded, inputs, method='source')
+
+  @jax.jit
+  def make_source(params):
+    segments = model.segments(inputs, None)
+    encoded = net.apply(params, inputs, None, segments, method='encode')
+    return net.apply(params, encoded, inputs, method='source')
+
+  source = make_source(params)
   step = jax.jit(functools.partial(net.apply, method='step'))
   shape = (batch, TINY.heads, TINY.width // TINY.heads, length * hypotheses)
-  cache = [(jnp.zeros(shape), jnp.zeros(shape))] * TINY.layers
+  cache = [(jnp.zeros(shape), jnp.zeros(shape))] * net.cfg.layers
   ancestry = np.full((batch, hypotheses, length), -1)
   tokens = np.zeros((batch, hypotheses, length + 1), np.int32)
   for position in range(length):
@@ -245,7 +266,7 @@ def test_cached_steps_equal_the_whole_at_once(tiny):
       # Predicted from here on, not read; but no padding either.
       targets = np.full((batch, length), 3)
       targets[:, :position] = tokens[:, k, 1 : position + 1]
-      whole = forward(inputs, targets)[:, position]
+      whole = tiny(inputs, targets)[:, position]
       np.testing.assert_allclose(logits[:, k], whole, atol=3e-5)
     parents = rng.integers(0, hypotheses, (batch, hypotheses, 1))
     ancestry = np.take_along_axis(ancestry, parents, axis=1)
@@ -262,19 +283,18 @@ def test_dropout_keeps_the_mean():
 
 
 def test_attention_temperature_multiplies_the_query_kernel():
-  base = model.Transformer(TINY)
-  hot = model.Transformer(dataclasses.replace(TINY, attention_temp=4.0))
-  params = _random_params(base)
+  base, hot = Tiny(TINY), dataclasses.replace(TINY, attention_temp=4.0)
   rng = np.random.default_rng(6)
-  inputs, targets = _tokens(rng, 2, 5), _tokens(rng, 2, 4)
+  inputs, targets = _tokens(rng, 2, 8), _tokens(rng, 2, 8)
   scaled = traverse_util.path_aware_map(
-    lambda path, leaf: 4 * leaf if 'query' in path else leaf, params
+    lambda path, leaf: 4 * leaf if 'query' in path else leaf, base.params
   )
-  np.testing.assert_allclose(
-    jax.jit(hot.apply)(params, inputs, targets),
-    jax.jit(base.apply)(scaled, inputs, targets),
-    atol=1e-5,
+  base_of_scaled = base.exact.func(scaled, inputs, targets)
+  hot_logits = jax.jit(model.Transformer(hot).apply)(
+    base.params, inputs, targets
   )
+  np.testing.assert_allclose(hot_logits, base_of_scaled, atol=1e-5)
+  assert not np.allclose(hot_logits, base(inputs, targets), atol=1e-2)
 
 
 def _filled(shapes):
