@@ -80,7 +80,7 @@ class Screen:
       )
     elif outcome.status == 'failed':
       text = f'[red]failed[/]: {rich.markup.escape(outcome.message or "")}'
-      text += f' ({trial.directory}/{records.TRACEBACK_FILE})'
+      text += f' (see {trial.directory})'
     else:
       text = f'[yellow]{outcome.status}[/] at step {steps}, '
       text += f'{self._values()} missed'

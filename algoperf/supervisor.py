@@ -113,6 +113,7 @@ class _Child:
       {
         'spec': dataclasses.asdict(trial_spec),
         'started': self._started,
+        'parent': os.getpid(),
         'events': write_end,
       },
     )

@@ -1,8 +1,8 @@
 """The child process of one trial: from a specification to a directory.
 
 Run by `supervisor` as `python -m algoperf.worker INPUT`; INPUT is a JSON file
-with the trial's specification, the parent's start time and the file descriptor
-that takes events, one JSON object a line.
+with the trial's specification, the parent's process number and start time, and
+the file descriptor that takes events, one JSON object a line.
 """
 
 from collections.abc import Mapping
@@ -49,9 +49,9 @@ class Events:
 class Interrupt:
   """Whether to stop: after SIGINT or SIGTERM, or when the parent is gone."""
 
-  def __init__(self) -> None:
+  def __init__(self, parent: int):
     self._requested = False
-    self._parent = os.getppid()
+    self._parent = parent
     for number in (signal.SIGINT, signal.SIGTERM):
       signal.signal(number, self._on_signal)
 
@@ -66,6 +66,7 @@ def main(input_path: str) -> int:
   """Runs one trial; 0 if it has a record, 2 on bad input."""
   content = json.loads(pathlib.Path(input_path).read_text(encoding='utf-8'))
   events = Events(content['events'])
+  interrupt = Interrupt(content['parent'])
   trial_spec = records.TrialSpec(**content['spec'])
   clock = clock_lib.SubmissionClock(
     fence=dispatch.fence,
@@ -75,7 +76,7 @@ def main(input_path: str) -> int:
   # A cache from an earlier run would make compilation free.
   jax.config.update('jax_enable_compilation_cache', False)
   try:
-    Worker(trial_spec, events, clock).run()
+    Worker(trial_spec, events, interrupt, clock).run()
   except spec.UsageError as error:
     events.send('usage_error', message=str(error))
     return 2
@@ -89,12 +90,13 @@ class Worker:
     self,
     trial_spec: records.TrialSpec,
     events: Events,
+    interrupt: Interrupt,
     clock: clock_lib.SubmissionClock,
   ):
     self._spec = trial_spec
     self._events = events
     self._clock = clock
-    self._interrupt = Interrupt()
+    self._interrupt = interrupt
     self._scalars = records.ScalarBuffer()
     self._state: trial_lib.TrainState | None = None
     benchmark = benchmark_lib.load(trial_spec.benchmark)

@@ -60,16 +60,10 @@ class LanguageModelWorkload(spec.Workload):
 
   def init_model_fn(self, rng: spec.RandomState) -> spec.ModelInitState:
     """Fresh parameters, and None as model state."""
-    types = {}
-
-    def init(rng: spec.RandomState) -> spec.ParameterContainer:
-      # The parameters do not depend on the length of the sequence.
-      tokens_BxL = jnp.zeros((1, 2), jnp.int32)
-      variables, declared = layers.init(self._model, rng, tokens_BxL)
-      types.update(declared)
-      return variables['params']
-
-    params = jax.jit(init)(rng)
+    # The parameters do not depend on the length of the sequence.
+    tokens_BxL = jnp.zeros((1, 2), jnp.int32)
+    variables, types = layers.init(self._model, rng, tokens_BxL)
+    params = variables['params']
     self._param_shapes = jax.tree.map(
       lambda leaf: spec.ShapeTuple(leaf.shape), params
     )

@@ -68,21 +68,15 @@ class TranslationWorkload(spec.Workload):
 
   def init_model_fn(self, rng: spec.RandomState) -> spec.ModelInitState:
     """Fresh parameters; there is no model state."""
-    types = {}
-
-    def init(rng: spec.RandomState) -> spec.ParameterContainer:
-      params_rng, dropout_rng = jax.random.split(rng)
-      tokens_BxL = jnp.ones((INIT_BATCH, self.config.max_length), jnp.int32)
-      variables, declared = layers.init(
-        self._model,
-        {'params': params_rng, 'dropout': dropout_rng},
-        tokens_BxL,
-        tokens_BxL,
-      )
-      types.update(declared)
-      return variables['params']
-
-    params = jax.jit(init)(rng)
+    params_rng, dropout_rng = jax.random.split(rng)
+    tokens_BxL = jnp.ones((INIT_BATCH, self.config.max_length), jnp.int32)
+    variables, types = layers.init(
+      self._model,
+      {'params': params_rng, 'dropout': dropout_rng},
+      tokens_BxL,
+      tokens_BxL,
+    )
+    params = variables['params']
     self._param_shapes = jax.tree.map(
       lambda leaf: spec.ShapeTuple(leaf.shape), params
     )
