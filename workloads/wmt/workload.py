@@ -8,12 +8,11 @@ import functools
 
 import jax
 import jax.numpy as jnp
-import sacrebleu
 
 from algoperf import spec
 from workloads import layers, registry
 from workloads.data import batches
-from workloads.wmt import configs, data, decoding, model, tokenizer
+from workloads.wmt import bleu, configs, data, decoding, model, tokenizer
 
 INIT_BATCH = 8
 _PACKING = (
@@ -196,7 +195,7 @@ class TranslationWorkload(spec.Workload):
     return {
       'accuracy': total['accuracy'] / total['tokens'],
       'loss': total['loss'] / total['tokens'],
-      'bleu': bleu(hypotheses, references),
+      'bleu': bleu.corpus_bleu(hypotheses, references),
     }
 
   def _cached_batches(self, split: str, data_dir: str) -> list[batches.Batch]:
@@ -234,17 +233,6 @@ class TranslationWorkload(spec.Workload):
       'tokens': loss['n_valid_examples'],
     }
     return sums, decoding.translate(self._model, params, encoded_BxSxM, inputs)
-
-
-def bleu(hypotheses: list[str], references: list[str]) -> float:
-  """Corpus BLEU, 0 to 100, case kept, tokenised as by mteval-v13a.
-
-  Papineni et al. 2002, https://aclanthology.org/P02-1040, with orders without a
-  match smoothed exponentially, as in sacreBLEU (Post 2018,
-  https://aclanthology.org/W18-6319).
-  """
-  metric = sacrebleu.BLEU(tokenize='13a', smooth_method='exp', force=True)
-  return metric.corpus_score(hypotheses, [references]).score
 
 
 for _config in configs.CONFIGS:
