@@ -51,10 +51,15 @@ class SubmissionClock:
     self._seconds = dict.fromkeys(TIMED + UNTIMED, 0.0)
     self._timed = 0.0
 
-  def enter(self, part: str) -> float:
-    """Leaves the current part for another one and returns the time of it."""
+  def enter(self, part: str, *, fenced: bool = True) -> float:
+    """Leaves the current part for another one and returns the time of it.
+
+    Args:
+      part: one of TIMED or UNTIMED.
+      fenced: False after a failure, when waiting for its work would fail again.
+    """
     was_timed = self._part in TIMED
-    if was_timed != (part in TIMED):
+    if fenced and was_timed != (part in TIMED):
       self._fence()
     now = self._now()
     self._charge(now - self._boundary, was_timed)

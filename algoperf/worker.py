@@ -123,7 +123,7 @@ class Worker:
         raise failure
       ending = self._train(workload, submission, batch_size, record)
     except Exception as error:
-      self._clock.enter('other')
+      self._clock.enter('other', fenced=False)
       self._end(record, 'failed', error)
     else:
       self._end(record, ending)

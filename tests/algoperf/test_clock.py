@@ -73,6 +73,19 @@ def test_queued_work_is_charged_to_the_timed_side_of_the_boundary():
   assert clock['evaluation'] == 0.0
 
 
+def test_after_a_failure_the_clock_leaves_without_waiting():
+  def fence():
+    raise RuntimeError('what was dispatched has failed')
+
+  time, clock = make(fence=fence)
+  clock.enter('update', fenced=False)
+  time.now += 3.0
+  with pytest.raises(RuntimeError):
+    clock.enter('evaluation')
+  clock.enter('other', fenced=False)
+  assert clock.timed == clock.wall == 3.0
+
+
 def test_nothing_waits_between_timed_parts():
   fences = []
   time, clock = make(fence=lambda: fences.append(1))
