@@ -78,10 +78,6 @@ def bench(
 ) -> int:
   """A whole benchmark: the trials that are missing."""
   benchmark = benchmark_lib.load(options.benchmark)
-  if options.tuning_search_space and len(submissions) > 1:
-    raise spec.UsageError(
-      '--tuning_search_space is for one submission; run bench for each.'
-    )
   return _run_plans(
     [
       _plan(
