@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 import dataclasses
 import difflib
+import gc
 import os
 import pathlib
 import sys
@@ -30,7 +31,9 @@ class Command:
 
 def entry() -> None:
   """The console script."""
-  sys.exit(main(sys.argv[1:]))
+  status = main(sys.argv[1:])
+  gc.freeze()  # Measured: a last search for garbage costs scoring a tenth.
+  sys.exit(status)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -23,7 +23,6 @@ class Comparison:
   profiles: pd.DataFrame
   cells: pd.DataFrame
   pairs: pd.DataFrame
-  leave_one_out: pd.DataFrame
 
 
 def compare(
@@ -71,9 +70,6 @@ def compare(
     profiles=profiles.profiles(ratios, rules.max_ratio),
     cells=_cells(draws, submission, columns.names).loc[order].reset_index(),
     pairs=statistics.pairs(draws, submissions),
-    leave_one_out=statistics.leave_one_out(
-      medians, columns, rules.max_ratio, rules.integral
-    ),
   )
 
 

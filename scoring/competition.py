@@ -117,11 +117,9 @@ def answer(asked: question.Question, read: reading.Reading) -> Result:
     columns=columns,
     reference=reference,
     board=board,
+    evidence=found,
     studies=studies,
-    trials=found.trials,
     differences=cells.differences(grouping, columns.names),
-    curves=found.curves,
-    hardware=found.hardware,
     warnings=notices.frame(told),
   )
 

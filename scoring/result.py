@@ -1,11 +1,13 @@
 """What scoring finds out: everything between the logs and the scores."""
 
 import dataclasses
+import functools
 
 import pandas as pd
 
 from algoperf import benchmark as benchmark_lib
-from scoring import published, question
+from scoring import evidence as evidence_lib
+from scoring import published, question, statistics
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,6 +28,7 @@ class Result:
     reference: the submission that speed-ups are relative to, or None.
     board: the published board whose submissions take part, or None. They have
       no trials and no curves.
+    evidence: what the logs say.
     scores: rank, submission, score, low, high, rank_low, rank_high; with a
       reference also speedup, speedup_low, speedup_high (geometric mean over
       base workloads) and bounded (workloads where it is only a bound).
@@ -41,19 +44,11 @@ class Result:
     studies: submission, workload, study, time, last_miss, step,
       last_miss_step, trial (the one that counts), trials, reached,
       hyperparameters (of that trial, as JSON).
-    trials: submission, workload, study, trial, time, last_miss, step,
-      last_miss_step, status (reached, missed, damaged or missing), rounds (the
-      evaluations to the target), best, evaluations, end_time, ended, diverged,
-      failed, over_budget, path.
     pairs: better, worse, difference (of scores), low, high, distinct (zero lies
       outside), studies_needed (how many more of each would tell the two apart,
       an estimate), adjacent (neighbours by score).
-    leave_one_out: submission, left_out, score, change, rank, rank_change.
     differences: submission, workload, as_written, as_published, low, high:
       medians that AlgoPerf's own scorer may form otherwise (`cells`).
-    curves: submission, workload, study, trial, time, step, train, validation,
-      test: the workload's metric at every evaluation.
-    hardware: submission, hardware, trials.
     warnings: kind, message, submission, workload, study, trial, path, line.
   """
 
@@ -64,19 +59,51 @@ class Result:
   columns: question.Columns
   reference: str | None
   board: published.Board | None
+  evidence: evidence_lib.Evidence
   scores: pd.DataFrame
   times: pd.DataFrame
   ratios: pd.DataFrame
   profiles: pd.DataFrame
   cells: pd.DataFrame
   studies: pd.DataFrame
-  trials: pd.DataFrame
   pairs: pd.DataFrame
-  leave_one_out: pd.DataFrame
   differences: pd.DataFrame
-  curves: pd.DataFrame
-  hardware: pd.DataFrame
   warnings: pd.DataFrame
+
+  @property
+  def trials(self) -> pd.DataFrame:
+    """A row a trial.
+
+    Columns submission, workload, study, trial, time, last_miss, step,
+    last_miss_step, status (reached, missed, damaged or missing), rounds (the
+    evaluations to the target), best, evaluations, end_time, ended, diverged,
+    failed, over_budget, path.
+    """
+    return self.evidence.trials
+
+  @functools.cached_property
+  def curves(self) -> pd.DataFrame:
+    """Every evaluation: its trial, time and step, and the workload's metric.
+
+    Columns submission, workload, study, trial, time, step, train, validation,
+    test.
+    """
+    return self.evidence.curves
+
+  @functools.cached_property
+  def hardware(self) -> pd.DataFrame:
+    """What it ran on: columns submission, hardware, trials."""
+    return self.evidence.hardware
+
+  @functools.cached_property
+  def leave_one_out(self) -> pd.DataFrame:
+    """How far each score and rank moves without one of the workloads.
+
+    Columns submission, left_out, score, change, rank, rank_change.
+    """
+    return statistics.leave_one_out(
+      self.times, self.columns, self.rules.max_ratio, self.rules.integral
+    )
 
   @property
   def workloads(self) -> tuple[str, ...]:
