@@ -102,12 +102,13 @@ def test_digest_depends_on_source_files_alone(write):
     'optimizer = make()',
     'optimizer: object = make()',
     'if True:\n  optimizer = 1\nelse:\n  pass',
-    'try:\n  import x\nexcept ImportError:\n  optimizer = 1',
+    'try:\n  import nowhere\nexcept ImportError:\n  optimizer = 1',
     'get_batch_size, data_selection = 1, 2\n'
     'init_optimizer_state = update_params = 3',
   ],
 )
 def test_check_accepts_every_way_to_define(write, text):
+  write('elsewhere.py', '')
   submission.check(submission.locate(str(write('mine.py', text))))
 
 
