@@ -12,6 +12,7 @@ import difflib
 import hashlib
 import importlib.util
 import inspect
+import operator
 import pathlib
 import types
 
@@ -32,6 +33,7 @@ _RULE = (
 )
 _SPACE_FILE = 'tuning_search_space.json'
 _MODULE_FILES = ('submission.py', '__init__.py')
+_INNER_FOLDERS = ('jax', 'submission', 'src')  # These name no submission.
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,7 +43,7 @@ class Source:
   name: str  # Of its folder, or of its file where that says more.
   path: pathlib.Path  # The module.
   digest: str  # SHA-256 of its source: the .py and .json files of its folder.
-  search_space: pathlib.Path | None  # The one beside the module.
+  search_space: pathlib.Path | None  # Beside it, or where it has its name.
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -196,11 +198,11 @@ def _lifted(tree: source_tree.SourceTree, submission: Submission) -> Submission:
 
 def batch_size(
   submission: Submission, workload_name: str, base_name: str, default: int
-) -> int:
-  """The global training batch size for a workload.
+) -> tuple[int, str]:
+  """The global training batch size for a workload, and who says so.
 
   Args:
-    submission: may know a workload, or raise ValueError.
+    submission: may know a workload; if it raises, or answers None, it does not.
     workload_name: is asked for first.
     base_name: is asked for next: of the workload that this is a variant of.
     default: what the benchmark definition says; for submissions that know only
@@ -209,17 +211,21 @@ def batch_size(
   Raises:
     UsageError: the submission's answer is no positive integer.
   """
+  said = None
   for name in dict.fromkeys((workload_name, base_name)):
+    call = f'get_batch_size({name!r})'
     try:
       size = submission.get_batch_size(name)
-    except ValueError:
+    except Exception as error:  # Each has its own way to say it.
+      said = said or f'{call} raises {type(error).__name__}'
       continue
-    if type(size) is not int or size < 1:
-      raise spec.UsageError(
-        f'get_batch_size({name!r}) is {size!r}: must be a positive integer.'
-      )
-    return size
-  return default
+    if size is None:
+      said = said or f'{call} is None'
+      continue
+    if isinstance(size, bool) or not hasattr(size, '__index__') or size < 1:
+      raise spec.UsageError(f'{call} is {size!r}: must be a positive integer.')
+    return operator.index(size), f'{call} is {size}'
+  return default, f"{said}: batches are the definition's, of {default}"
 
 
 def _installed() -> pathlib.Path:
@@ -249,12 +255,15 @@ def _candidates(reference: str) -> Iterator[pathlib.Path]:
 
 def _source(path: pathlib.Path) -> Source:
   in_folder = path.name in _MODULE_FILES
-  space = path.parent / _SPACE_FILE
+  folders = [path.parent]
+  while in_folder and folders[-1].name in _INNER_FOLDERS:
+    folders.append(folders[-1].parent)
+  spaces = [folder / _SPACE_FILE for folder in folders]
   return Source(
-    name=path.parent.name if in_folder else path.stem,
+    name=folders[-1].name if in_folder else path.stem,
     path=path,
     digest=_digest(path.parent, _sources(path.parent) if in_folder else [path]),
-    search_space=space if space.is_file() else None,
+    search_space=next(filter(pathlib.Path.is_file, spaces), None),
   )
 
 

@@ -1,6 +1,6 @@
 """What a submission gets in the workload's place, where it expects another."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 import copy
 import dataclasses
 import functools
@@ -70,3 +70,27 @@ def with_loss_dropout(
 
   view.loss_fn = loss_fn
   return view
+
+
+class Attributes(Mapping[str, Any]):
+  """A read-only mapping whose values are attributes, too."""
+
+  def __init__(self, values: Mapping[str, Any]):
+    self._values = values
+
+  def __getitem__(self, key: str) -> Any:
+    return self._values[key]
+
+  def __iter__(self) -> Iterator[str]:
+    return iter(self._values)
+
+  def __len__(self) -> int:
+    return len(self._values)
+
+  def __getattr__(self, name: str) -> Any:
+    if name.startswith('_') or name not in self._values:
+      raise AttributeError(name)
+    return self._values[name]
+
+  def __repr__(self) -> str:
+    return f'{type(self).__name__}({self._values!r})'

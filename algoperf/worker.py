@@ -8,6 +8,7 @@ takes several hosts, which of them this is.
 
 from collections.abc import Callable, Mapping
 import contextlib
+import dataclasses
 import functools
 import json
 import os
@@ -158,7 +159,7 @@ class Worker:
       submission = submission_lib.load(
         submission_lib.locate(self._spec.submission_path)
       )
-      batch_size = submission_lib.batch_size(
+      batch_size, origin = submission_lib.batch_size(
         submission,
         self._spec.workload,
         self._row.variant_of or self._spec.workload,
@@ -172,7 +173,8 @@ class Worker:
       batch_size,
       f'the training batch size of {self._spec.submission} on {workload.name},',
     )
-    return submission, batch_size, None
+    notes = (*submission.notes, origin)
+    return dataclasses.replace(submission, notes=notes), batch_size, None
 
   def _begin(self, workload: spec.Workload) -> records.TrialRecord:
     """Creates the trial's directory; from here on everything is recorded."""
