@@ -14,6 +14,7 @@ logs of either harness:
     traceback.txt           why it failed, if it did
 """
 
+import collections
 from collections.abc import Iterable, Mapping
 import contextlib
 import csv
@@ -176,7 +177,9 @@ class ScalarBuffer:
   """
 
   def __init__(self) -> None:
-    self._kept: list[tuple[Mapping[str, Any], int]] = []
+    self._kept: collections.deque[tuple[Mapping[str, Any], int]] = (
+      collections.deque()
+    )
 
   def append_scalar_metrics(
     self,
@@ -185,18 +188,29 @@ class ScalarBuffer:
     preemption_count: int | None = None,
     is_eval: bool = False,
   ) -> None:
-    """Keeps scalars (numbers or 0-d arrays) of one step."""
+    """Keeps scalars (numbers or 0-d arrays) of one step.
+
+    Arrays are copied, because the next step may donate them; the copy waits
+    for no device. Of several numbers, one a device, the mean is kept.
+    """
     del preemption_count, is_eval
-    self._kept.append((metrics, global_step))
+    kept = {
+      key: value.copy() if hasattr(value, 'copy') else value
+      for key, value in metrics.items()
+    }
+    self._kept.append((kept, global_step))
 
   def drain(self) -> list[dict[str, Any]]:
     """What was kept since the last call, as rows of Python floats."""
-    kept, self._kept = self._kept, []
-    return [
-      {'global_step': int(step)}
-      | {key: float(value) for key, value in metrics.items()}
-      for metrics, step in kept
-    ]
+    rows = []
+    while self._kept:  # Another thread may add to it at the same time.
+      metrics, step = self._kept.popleft()
+      row = {
+        key: float(value.mean() if hasattr(value, 'mean') else value)
+        for key, value in metrics.items()
+      }
+      rows.append({'global_step': int(step)} | row)
+    return rows
 
 
 class TrialRecord:

@@ -309,6 +309,22 @@ class Workload(abc.ABC):
   ) -> dict[str, Tensor]:
     """The loss: 'summed', 'n_valid_examples' and 'per_example'."""
 
+  def output_activation_fn(
+    self, logits_batch: Tensor, framework: str = 'jax'
+  ) -> Tensor:
+    """Logits as predictions: probabilities, or for regression as they are."""
+    if framework != 'jax':
+      raise ValueError(f"framework is {framework!r}: here is only 'jax'.")
+    import jax  # Whoever has logits has it.
+
+    match self.loss_type:
+      case LossType.SOFTMAX_CROSS_ENTROPY | LossType.CTC_LOSS:
+        return jax.nn.softmax(logits_batch, axis=-1)
+      case LossType.SIGMOID_CROSS_ENTROPY:
+        return jax.nn.sigmoid(logits_batch)
+      case _:
+        return logits_batch
+
   # What the runner uses.
 
   @abc.abstractmethod

@@ -12,9 +12,11 @@ import difflib
 import hashlib
 import importlib.util
 import inspect
+import operator
 import pathlib
+import types
 
-from algoperf import module_file, spec
+from algoperf import module_file, source_tree, spec
 
 FULL_FORM = (
   'get_batch_size',
@@ -23,6 +25,7 @@ FULL_FORM = (
   'data_selection',
 )
 SHORT_FORM = 'optimizer'
+LOSS_DROPOUT = '.loss_fn(dropout_rate=)'  # Of which AlgoPerf's knows nothing.
 
 _RULE = (
   f'a submission defines {SHORT_FORM}(hyperparameters, step_hint), or all of '
@@ -30,6 +33,7 @@ _RULE = (
 )
 _SPACE_FILE = 'tuning_search_space.json'
 _MODULE_FILES = ('submission.py', '__init__.py')
+_INNER_FOLDERS = ('jax', 'submission', 'src')  # These name no submission.
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,7 +43,7 @@ class Source:
   name: str  # Of its folder, or of its file where that says more.
   path: pathlib.Path  # The module.
   digest: str  # SHA-256 of its source: the .py and .json files of its folder.
-  search_space: pathlib.Path | None  # The one beside the module.
+  search_space: pathlib.Path | None  # Beside it, or where it has its name.
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -52,6 +56,8 @@ class Submission:
   data_selection: spec.DataSelectionFn
   prepare_for_eval: spec.UpdateParamsFn | None
   takes_train_state: bool  # Whether update_params accepts `train_state`.
+  device_axis: bool = False  # Whether arrays have a leading axis of devices.
+  notes: tuple[str, ...] = ()  # What was done so that it runs here.
 
 
 def names() -> list[str]:
@@ -88,23 +94,50 @@ def locate(reference: str) -> Source:
   )
 
 
-def check(source: Source) -> None:
+def check(source: Source) -> source_tree.SourceTree:
   """Checks a submission by reading it, without running any of it.
 
   Raises:
-    UsageError: a syntax error (with file and line), missing functions, or a
-      submission for PyTorch.
+    UsageError: a syntax error (with file and line), missing functions, an
+      import of what is not there, or a submission for PyTorch.
   """
-  tree = module_file.parse(source.path)
-  line = module_file.imports(tree).get('torch')
-  if line is not None:
-    raise spec.UsageError(
-      f'{source.path}:{line}: imports torch: this harness runs JAX submissions '
-      'only.'
-    )
-  defined = set(module_file.defined_names(tree.body))
+  tree = source_tree.read(source.path)
+  for use in tree.imports:
+    if use.required and use.name.partition('.')[0] == 'torch':
+      raise spec.UsageError(
+        f'{use}: imports torch: this harness runs JAX submissions only.'
+      )
+  for use in tree.missing:
+    if use.required:
+      raise spec.UsageError(f'{use}: imports {use.name}, {_remedy(use.name)}.')
+  defined = set(module_file.defined_names(tree.files[source.path].body))
   if '*' not in defined:
     _check_functions(source, defined)
+  return tree
+
+
+def _remedy(missing: str) -> str:
+  """What to do about an import of a module that is not there."""
+  if source_tree.harness_module(missing):
+    return (
+      'which this harness does not have: for submissions there are '
+      'algoperf.spec and algoperf.jax_sharding_utils'
+    )
+  top = missing.partition('.')[0]
+  return (
+    f'which is neither installed nor beside it: pip install {top}, or give the '
+    'submission by its path in the repository that it belongs to'
+  )
+
+
+def is_for_device_axis(tree: source_tree.SourceTree) -> bool:
+  """Whether a submission is written for AlgoPerf 0.5: with jax.pmap.
+
+  That of 0.6 has helpers for shardings instead, which 0.5 has not; whoever
+  uses them means global arrays.
+  """
+  newer = any(name.endswith('.jax_sharding_utils') for name in tree.names)
+  return 'jax.pmap' in tree.names and not newer
 
 
 def summary(source: Source) -> str:
@@ -116,22 +149,28 @@ def summary(source: Source) -> str:
 def load(source: Source) -> Submission:
   """Imports a submission; whatever its code raises is passed on.
 
-  The submission can import its neighbours by name, relatively, or by their
-  path from the root of its package or repository.
+  Where it uses names that are gone by now, their successors stand in; see
+  `older_api`. One written with jax.pmap is lifted; see `device_axis`.
 
   Raises:
     UsageError: functions are missing.
   """
+  from algoperf import loader, older_api
+
+  tree = source_tree.read(source.path)
+  notes = older_api.adapt(tree)
   identity = hashlib.sha256(f'{source.path}:{source.digest}'.encode())
-  module = module_file.load(
-    source.path, f'algoperf_submission_{identity.hexdigest()[:16]}'
-  )
+  module = loader.load(tree, f'algoperf_submission_{identity.hexdigest()[:16]}')
   defined = {name for name in vars(module) if callable(getattr(module, name))}
   _check_functions(source, defined)
   if SHORT_FORM in defined and not _is_full(defined):
     from algoperf import short_form  # Imports jax.
 
     return short_form.lift(module)
+  return _lifted(tree, _functions(module, tuple(map(str, notes))))
+
+
+def _functions(module: types.ModuleType, notes: tuple[str, ...]) -> Submission:
   parameters = inspect.signature(module.update_params).parameters.values()
   return Submission(
     **{name: getattr(module, name) for name in FULL_FORM},
@@ -140,16 +179,30 @@ def load(source: Source) -> Submission:
       parameter.name == 'train_state' or parameter.kind is parameter.VAR_KEYWORD
       for parameter in parameters
     ),
+    notes=notes,
   )
+
+
+def _lifted(tree: source_tree.SourceTree, submission: Submission) -> Submission:
+  """The submission, made to fit where it was written for something else."""
+  if LOSS_DROPOUT in tree.names:
+    from algoperf import views
+
+    submission = views.through(submission, views.with_loss_dropout)
+  if is_for_device_axis(tree):
+    from algoperf import device_axis  # Imports jax.
+
+    submission = device_axis.lift(submission)
+  return submission
 
 
 def batch_size(
   submission: Submission, workload_name: str, base_name: str, default: int
-) -> int:
-  """The global training batch size for a workload.
+) -> tuple[int, str]:
+  """The global training batch size for a workload, and who says so.
 
   Args:
-    submission: may know a workload, or raise ValueError.
+    submission: may know a workload; if it raises, or answers None, it does not.
     workload_name: is asked for first.
     base_name: is asked for next: of the workload that this is a variant of.
     default: what the benchmark definition says; for submissions that know only
@@ -158,17 +211,21 @@ def batch_size(
   Raises:
     UsageError: the submission's answer is no positive integer.
   """
+  said = None
   for name in dict.fromkeys((workload_name, base_name)):
+    call = f'get_batch_size({name!r})'
     try:
       size = submission.get_batch_size(name)
-    except ValueError:
+    except Exception as error:  # Each has its own way to say it.
+      said = said or f'{call} raises {type(error).__name__}'
       continue
-    if type(size) is not int or size < 1:
-      raise spec.UsageError(
-        f'get_batch_size({name!r}) is {size!r}: must be a positive integer.'
-      )
-    return size
-  return default
+    if size is None:
+      said = said or f'{call} is None'
+      continue
+    if isinstance(size, bool) or not hasattr(size, '__index__') or size < 1:
+      raise spec.UsageError(f'{call} is {size!r}: must be a positive integer.')
+    return operator.index(size), f'{call} is {size}'
+  return default, f"{said}: batches are the definition's, of {default}"
 
 
 def _installed() -> pathlib.Path:
@@ -198,12 +255,15 @@ def _candidates(reference: str) -> Iterator[pathlib.Path]:
 
 def _source(path: pathlib.Path) -> Source:
   in_folder = path.name in _MODULE_FILES
-  space = path.parent / _SPACE_FILE
+  folders = [path.parent]
+  while in_folder and folders[-1].name in _INNER_FOLDERS:
+    folders.append(folders[-1].parent)
+  spaces = [folder / _SPACE_FILE for folder in folders]
   return Source(
-    name=path.parent.name if in_folder else path.stem,
+    name=folders[-1].name if in_folder else path.stem,
     path=path,
     digest=_digest(path.parent, _sources(path.parent) if in_folder else [path]),
-    search_space=space if space.is_file() else None,
+    search_space=next(filter(pathlib.Path.is_file, spaces), None),
   )
 
 

@@ -11,11 +11,10 @@ import dataclasses
 import enum
 import math
 import time
-import types
 from typing import Any, Protocol
 
 from algoperf import clock as clock_lib
-from algoperf import evaluation, seeds, spec
+from algoperf import evaluation, seeds, spec, views
 from algoperf import submission as submission_lib
 
 _HEARTBEAT_SECONDS = 1.0
@@ -241,7 +240,7 @@ class Trial:
   def _train_state(self, state: TrainState) -> Mapping[str, Any]:
     """What AlgoPerf tells a submission of its run, times as of time.time()."""
     epoch = time.time() - (self.clock.started + self.clock.wall)
-    return types.MappingProxyType(
+    return views.Attributes(
       {
         'validation_goal_reached': 'validation' in state.reached,
         'test_goal_reached': 'test' in state.reached,

@@ -8,6 +8,7 @@ takes several hosts, which of them this is.
 
 from collections.abc import Callable, Mapping
 import contextlib
+import dataclasses
 import functools
 import json
 import os
@@ -23,6 +24,7 @@ import jax
 from algoperf import benchmark as benchmark_lib
 from algoperf import clock as clock_lib
 from algoperf import (
+  device_axis,
   dispatch,
   evaluation,
   hardware,
@@ -132,6 +134,8 @@ class Worker:
     try:
       if failure is not None:
         raise failure
+      for note in submission.notes:
+        print(note, flush=True)
       ending = self._train(workload, submission, batch_size, record)
     except Exception as error:
       self._clock.enter('other', fenced=False)
@@ -155,7 +159,7 @@ class Worker:
       submission = submission_lib.load(
         submission_lib.locate(self._spec.submission_path)
       )
-      batch_size = submission_lib.batch_size(
+      batch_size, origin = submission_lib.batch_size(
         submission,
         self._spec.workload,
         self._row.variant_of or self._spec.workload,
@@ -169,7 +173,8 @@ class Worker:
       batch_size,
       f'the training batch size of {self._spec.submission} on {workload.name},',
     )
-    return submission, batch_size, None
+    notes = (*submission.notes, origin)
+    return dataclasses.replace(submission, notes=notes), batch_size, None
 
   def _begin(self, workload: spec.Workload) -> records.TrialRecord:
     """Creates the trial's directory; from here on everything is recorded."""
@@ -213,8 +218,14 @@ class Worker:
     queue = workload.build_input_queue(
       keys.data, 'train', self._spec.data_dir, batch_size
     )
+    evaluate = functools.partial(
+      evaluation.evaluate, workload, data_dir=self._spec.data_dir
+    )
+    arrays = sharding
+    if submission.device_axis:
+      arrays, evaluate = device_axis, device_axis.without_axis(evaluate)
     params, model_state = map(
-      sharding.replicate, workload.init_model_fn(keys.model)
+      arrays.replicate, workload.init_model_fn(keys.model)
     )
     self._state = trial_lib.TrainState(
       optimizer_state=submission.init_optimizer_state(
@@ -229,12 +240,10 @@ class Worker:
       submission=submission,
       hyperparameters=hyperparameters,
       rules=self._rules,
-      queue=(sharding.place_batch(batch, batch_size) for batch in queue),
+      queue=(arrays.place_batch(batch, batch_size) for batch in queue),
       step_keys=seeds.StepKeySequence(keys.loop),
       clock=self._clock,
-      evaluate=functools.partial(
-        evaluation.evaluate, workload, data_dir=self._spec.data_dir
-      ),
+      evaluate=evaluate,
       recorder=record,
       throttle=dispatch.Throttle().step,
       heartbeat=lambda progress: self._events.send('progress', **progress),

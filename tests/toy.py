@@ -126,7 +126,7 @@ class Workload(spec.Workload):
   ) -> tuple[spec.Tensor, spec.ModelAuxiliaryState]:
     inputs_BxI = jnp.asarray(augmented_and_preprocessed_input_batch['inputs'])
     if mode is spec.ForwardPassMode.TRAIN:
-      if dropout_rate:
+      if isinstance(dropout_rate, jax.Array) or dropout_rate:
         keep_BxI = jax.random.bernoulli(rng, 1 - dropout_rate, inputs_BxI.shape)
         inputs_BxI = jnp.where(keep_BxI, inputs_BxI / (1 - dropout_rate), 0)
       if update_batch_norm:

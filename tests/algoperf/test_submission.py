@@ -3,6 +3,7 @@ import pathlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from algoperf import spec, submission
@@ -102,12 +103,13 @@ def test_digest_depends_on_source_files_alone(write):
     'optimizer = make()',
     'optimizer: object = make()',
     'if True:\n  optimizer = 1\nelse:\n  pass',
-    'try:\n  import x\nexcept ImportError:\n  optimizer = 1',
+    'try:\n  import nowhere\nexcept ImportError:\n  optimizer = 1',
     'get_batch_size, data_selection = 1, 2\n'
     'init_optimizer_state = update_params = 3',
   ],
 )
 def test_check_accepts_every_way_to_define(write, text):
+  write('elsewhere.py', '')
   submission.check(submission.locate(str(write('mine.py', text))))
 
 
@@ -207,15 +209,44 @@ def _with_batch_sizes(sizes: dict[str, object]) -> submission.Submission:
 
 
 @pytest.mark.parametrize(
-  ('sizes', 'expected'),
-  [({'wmt_glu': 4, 'wmt': 8}, 4), ({'wmt': 8}, 8), ({'lm': 2}, 16)],
+  ('sizes', 'expected', 'words'),
+  [
+    ({'wmt_glu': 4, 'wmt': 8}, 4, "get_batch_size('wmt_glu') is 4"),
+    ({'wmt': np.int64(8)}, 8, "get_batch_size('wmt') is 8"),
+    ({'wmt_glu': None, 'wmt': 8}, 8, "get_batch_size('wmt') is 8"),
+    ({'lm': 2}, 16, "get_batch_size('wmt_glu') raises ValueError"),
+    ({'wmt_glu': None}, 16, "get_batch_size('wmt_glu') is None"),
+  ],
 )
-def test_batch_size_falls_back_to_base_and_definition(sizes, expected):
+def test_batch_size_falls_back_to_base_and_definition(sizes, expected, words):
   loaded = _with_batch_sizes(sizes)
-  assert submission.batch_size(loaded, 'wmt_glu', 'wmt', 16) == expected
+  size, origin = submission.batch_size(loaded, 'wmt_glu', 'wmt', 16)
+  assert (size, type(size)) == (expected, int)
+  assert words in origin
 
 
-@pytest.mark.parametrize('size', [0, -3, 2.0, True, None, '64'])
+@pytest.mark.parametrize(
+  'body',
+  [
+    'raise NotImplementedError',
+    'raise Exception(name)',
+    "return {'wmt': 8}[name]",
+    "if name == 'wmt':\n    size = 8\n  return size",
+    "if name == 'wmt':\n    return 8",
+  ],
+)
+def test_each_has_its_own_way_not_to_know_a_workload(write, body):
+  text = _FULL.replace(
+    'def get_batch_size(workload_name): return 8',
+    f'def get_batch_size(name):\n  {body}',
+  )
+  loaded = submission.load(submission.locate(str(write('mine.py', text))))
+  size, origin = submission.batch_size(loaded, 'toy', 'toy', 16)
+  assert size == 16
+  assert "batches are the definition's" in origin
+
+
+@pytest.mark.parametrize('size', [0, -3, 2.0, True, '64'])
 def test_batch_size_must_be_a_positive_integer(size):
   loaded = _with_batch_sizes({'wmt': size})
   with pytest.raises(spec.UsageError, match=r"get_batch_size\('wmt'\)"):

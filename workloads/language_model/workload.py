@@ -84,8 +84,9 @@ class LanguageModelWorkload(spec.Workload):
 
     Args:
       params: parameters.
-      augmented_and_preprocessed_input_batch: has `inputs`, token ids [B, L],
-        and for packed rows `inputs_position` and `inputs_segmentation`.
+      augmented_and_preprocessed_input_batch: has `inputs`, token ids [B, L] or
+        one-hot [B, L, V], and for packed rows `inputs_position` and
+        `inputs_segmentation`.
       model_state: unused, as the model has no state.
       mode: there is dropout in training only.
       rng: for dropout.
@@ -95,6 +96,9 @@ class LanguageModelWorkload(spec.Workload):
     """
     del model_state, update_batch_norm
     batch = augmented_and_preprocessed_input_batch
+    tokens = batch['inputs']
+    if tokens.ndim == 3:
+      tokens = tokens.argmax(axis=-1)
     default = self.config.dropout_rate
     training = mode == spec.ForwardPassMode.TRAIN and default is not None
     if dropout_rate is None:
@@ -102,7 +106,7 @@ class LanguageModelWorkload(spec.Workload):
     params = jax.tree.map(lambda leaf: leaf.astype(self.config.dtype), params)
     logits_BxLxV = self._model.apply(
       {'params': params},
-      batch['inputs'],
+      tokens,
       attention.Row(
         batch.get('inputs_position'), batch.get('inputs_segmentation')
       ),
