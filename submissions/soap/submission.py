@@ -2,10 +2,11 @@
 
 Vyas et al. 2024, "SOAP: improving and stabilizing Shampoo using Adam" (arXiv
 2409.11321), Algorithm 3, with Algorithm 4 (a power iteration and QR) for the
-eigenvectors. Sides longer than 10,000 keep the identity. What differs: the
-first update is made too, with eigenvectors of the first gradient; kernels of
-more than two axes are matrices from inputs to outputs; embeddings and vectors
-are AdamW's. Warm-up, then cosine decay.
+eigenvectors. Sides longer than 10,000 keep the identity. The first gradient
+gives the first eigenvectors and no update, as in the authors' code: in its own
+eigenbasis most of a gradient is rounding, which Adam would blow up. What
+differs: kernels of more than two axes are matrices from inputs to outputs;
+embeddings and vectors are AdamW's. Warm-up, then cosine decay.
 """
 
 from typing import NamedTuple
@@ -123,11 +124,14 @@ def _update_leaf(
   g = grad.reshape(leaf.mu.shape)
   left = leaf.left and _follow(leaf.left, g @ g.T, count, b2)
   right = leaf.right and _follow(leaf.right, g.T @ g, count, b2)
-  mu = b1 * leaf.mu + (1 - b1) * g
-  nu = b2 * leaf.nu + (1 - b2) * _rotate(g, left, right) ** 2
-  scale = jnp.sqrt(nu / (1 - b2**count)) + _EPS
-  direction = _rotate(mu, left, right) / (1 - b1**count) / scale
-  update = _rotate(direction, left, right, back=True)
+  used = jnp.maximum(count - 1, 1)  # Gradients in the moments.
+  first = count == 1
+  rotated = _rotate(g, left, right)
+  mu = jnp.where(first, leaf.mu, b1 * leaf.mu + (1 - b1) * g)
+  nu = jnp.where(first, leaf.nu, b2 * leaf.nu + (1 - b2) * rotated**2)
+  scale = jnp.sqrt(nu / (1 - b2**used)) + _EPS
+  direction = _rotate(mu, left, right) / (1 - b1**used) / scale
+  update = _rotate(direction, left, right, back=True)  # 0 the first time.
   left = left and _turn(left, count, period)
   right = right and _turn(right, count, period)
   return update.reshape(grad.shape), Leaf(mu, nu, left, right)
