@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import optax
 
 from algoperf import spec
+from submissions import schedules
 from submissions.nadamw import submission as nadamw
 
 
@@ -26,10 +27,12 @@ def optimizer(
     ),
     optax.add_decayed_weights(hyperparameters.weight_decay),
     optax.scale_by_learning_rate(
-      optax.linear_schedule(
-        0.0,
+      schedules.warmup_linear(
         hyperparameters.learning_rate,
-        int(hyperparameters.warmup_factor * step_hint),
+        hyperparameters.warmup_factor,
+        decay_steps_factor=1.0,
+        end_factor=1.0,
+        step_hint=step_hint,
       )
     ),
   )

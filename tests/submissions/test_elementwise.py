@@ -44,9 +44,7 @@ def test_lamb_moves_an_array_of_zeros():
 
 
 def test_lion():
-  tx = lion.optimizer(
-    steps.point(beta1=0.9, beta2=0.99), steps.FOREVER
-  )
+  tx = lion.optimizer(steps.point(beta1=0.9, beta2=0.99), steps.FOREVER)
 
   def rule(name, p, g, memory, n):
     m = memory.get('m', 0.0)

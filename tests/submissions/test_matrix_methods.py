@@ -55,9 +55,7 @@ def _newton_schulz(g: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize('shape', [(3, 5), (5, 3)])
 def test_muon_and_adam_for_the_bias(shape):
-  tx = muon.optimizer(
-    steps.point(momentum=0.95), steps.FOREVER, steps.TYPES
-  )
+  tx = muon.optimizer(steps.point(momentum=0.95), steps.FOREVER, steps.TYPES)
 
   def rule(name, p, g, memory, n):
     b = 0.95 if name == 'kernel' else 0.9

@@ -1,0 +1,106 @@
+"""What every submission keeps, here on the toy: templates are no exception.
+
+Training lowers the loss; nothing is compiled after the second step; a state
+that was saved as numpy goes on to the last bit; no two arrays share a buffer,
+because buffers are donated.
+"""
+
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from algoperf import scaffold, submission, tuning
+from tests import toy
+
+_STEP_HINT = 60
+_NAMES = submission.names()
+_TEMPLATES = [f'template {name}' for name in scaffold.TEMPLATES]
+
+
+def _trainer(source: submission.Source) -> toy.Trainer:
+  point = None
+  if source.search_space is not None:
+    point = tuning.as_namedtuple(tuning.load(source.search_space, 1, seed=0)[0])
+  workload = toy.Workload(goal=toy.goal(step_hint=_STEP_HINT))
+  return toy.Trainer(submission.load(source), point, workload)
+
+
+def _train(trainer: toy.Trainer, num_steps: int) -> None:
+  """As a trial does, with an evaluation at the end."""
+  trainer.train(num_steps)
+  if trainer.submission.prepare_for_eval is not None:
+    trainer.prepare_for_eval()
+
+
+def _arrays(trainer: toy.Trainer) -> tuple:
+  """What a checkpoint keeps."""
+  return trainer.optimizer_state[0], trainer.params, trainer.model_state
+
+
+def _assert_own_buffers(tree: object) -> None:
+  leaves = [leaf for leaf in jax.tree.leaves(tree) if leaf.size]
+  pointers = [leaf.unsafe_buffer_pointer() for leaf in leaves]
+  assert len(set(pointers)) == len(pointers)
+
+
+def _kinds(tree: object) -> list[tuple]:
+  return [
+    (leaf.shape, leaf.dtype, leaf.weak_type) for leaf in jax.tree.leaves(tree)
+  ]
+
+
+def _loss(trainer: toy.Trainer) -> float:
+  return trainer.workload.evaluate_split(
+    'eval_train', trainer.params, trainer.model_state, np.zeros(2), ''
+  )['loss']
+
+
+@pytest.fixture
+def source(request: pytest.FixtureRequest, tmp_path: pathlib.Path):
+  kind, _, template = request.param.partition(' ')
+  if template:
+    scaffold.create('mine', tmp_path, template)
+    return submission.locate(str(tmp_path / 'mine'))
+  return submission.locate(kind)
+
+
+@pytest.mark.parametrize('source', _NAMES + _TEMPLATES, indirect=True)
+def test_the_contract(
+  source: submission.Source, caplog: pytest.LogCaptureFixture
+):
+  submission.check(source)
+  assert submission.summary(source)
+  trainer = _trainer(source)
+  first = _loss(trainer)
+  _assert_own_buffers(_arrays(trainer))
+  with jax.log_compiles():
+    for _ in range(2):
+      _train(trainer, 1)
+    assert _compilations(caplog)
+    kinds = _kinds(_arrays(trainer))
+    saved = jax.device_get(_arrays(trainer)), trainer.queue.get_state()
+    caplog.clear()
+    _train(trainer, _STEP_HINT)
+    assert not _compilations(caplog)
+  assert _loss(trainer) < first
+  assert _kinds(_arrays(trainer)) == kinds
+  _assert_own_buffers(trainer.optimizer_state[0])
+  uninterrupted = jax.device_get(_arrays(trainer))
+  _restore(trainer, *saved)
+  _train(trainer, _STEP_HINT)
+  jax.tree.map(np.testing.assert_array_equal, _arrays(trainer), uninterrupted)
+
+
+def _compilations(caplog: pytest.LogCaptureFixture) -> list[str]:
+  return [r.message for r in caplog.records if 'XLA compil' in r.message]
+
+
+def _restore(trainer: toy.Trainer, arrays: tuple, queue: dict) -> None:
+  """Back to after the second step, from what was saved then."""
+  state, trainer.params, trainer.model_state = jax.tree.map(jnp.array, arrays)
+  trainer.optimizer_state = (state, trainer.optimizer_state[1])
+  trainer.queue.set_state(queue)
+  trainer.step = 2
