@@ -5,7 +5,6 @@ Gradients are fixed, so that nothing but the update rule is under test.
 
 import collections
 from collections.abc import Callable
-import functools
 from typing import Any
 
 import jax
@@ -53,13 +52,18 @@ def run(
 ) -> tuple[list[Tree], optax.OptState]:
   """The parameters after each step, and the last state."""
   tx = optax.with_extra_args_support(tx)
+
+  @jax.jit
+  def update(
+    grad: Any, state: optax.OptState, now: Any, extra: dict[str, Any]
+  ) -> tuple[Any, optax.OptState]:
+    updates, state = tx.update(grad, state, now, **extra)
+    return optax.apply_updates(now, updates), state
+
   now = jax.tree.map(jnp.asarray, start)
-  state, found = tx.init(now), []
+  state, found = jax.jit(tx.init)(now), []
   for step, grad in enumerate(grads):
-    updates, state = jax.jit(functools.partial(tx.update, **extra(step)))(
-      jax.tree.map(jnp.asarray, grad), state, now
-    )
-    now = optax.apply_updates(now, updates)
+    now, state = update(grad, state, now, extra(step))
     found.append(jax.device_get(now))
   return found, state
 

@@ -1,4 +1,4 @@
-"""What every submission keeps, here on the toy: templates are no exception.
+"""What every submission keeps, and every template too.
 
 Training lowers the loss; nothing is compiled after the second step; a state
 that was saved as numpy goes on to the last bit; no two arrays share a buffer,
@@ -6,26 +6,30 @@ because buffers are donated.
 """
 
 import pathlib
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from algoperf import scaffold, submission, tuning
+from algoperf import benchmark, scaffold, spec, submission, tuning
 from tests import toy
+import workloads
 
 _STEP_HINT = 60
+_SMALL = ('mnist_resnet', 'numerals_wmt', 'shakespeare_lm')
 _NAMES = submission.names()
 _TEMPLATES = [f'template {name}' for name in scaffold.TEMPLATES]
 
 
-def _trainer(source: submission.Source) -> toy.Trainer:
+def _trainer(
+  source: submission.Source, workload: spec.Workload, **options: Any
+) -> toy.Trainer:
   point = None
   if source.search_space is not None:
     point = tuning.as_namedtuple(tuning.load(source.search_space, 1, seed=0)[0])
-  workload = toy.Workload(goal=toy.goal(step_hint=_STEP_HINT))
-  return toy.Trainer(submission.load(source), point, workload)
+  return toy.Trainer(submission.load(source), point, workload, **options)
 
 
 def _train(trainer: toy.Trainer, num_steps: int) -> None:
@@ -52,12 +56,6 @@ def _kinds(tree: object) -> list[tuple]:
   ]
 
 
-def _loss(trainer: toy.Trainer) -> float:
-  return trainer.workload.evaluate_split(
-    'eval_train', trainer.params, trainer.model_state, np.zeros(2), ''
-  )['loss']
-
-
 @pytest.fixture
 def source(request: pytest.FixtureRequest, tmp_path: pathlib.Path):
   kind, _, template = request.param.partition(' ')
@@ -68,13 +66,39 @@ def source(request: pytest.FixtureRequest, tmp_path: pathlib.Path):
 
 
 @pytest.mark.parametrize('source', _NAMES + _TEMPLATES, indirect=True)
-def test_the_contract(
+def test_on_the_toy(
   source: submission.Source, caplog: pytest.LogCaptureFixture
 ):
   submission.check(source)
   assert submission.summary(source)
-  trainer = _trainer(source)
-  first = _loss(trainer)
+  workload = toy.Workload(goal=toy.goal(step_hint=_STEP_HINT))
+  _check(_trainer(source, workload), _STEP_HINT, caplog)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize('source', _NAMES + _TEMPLATES, indirect=True)
+@pytest.mark.parametrize('name', _SMALL)
+def test_on_the_small_workloads(
+  source: submission.Source,
+  name: str,
+  data_dir: str,
+  caplog: pytest.LogCaptureFixture,
+):
+  goal = benchmark.load('mini').row(name).goal
+  trainer = _trainer(
+    source,
+    workloads.get(name).with_goal(goal),
+    batch_size=goal.batch_size,
+    data_dir=data_dir,
+  )
+  _check(trainer, 40, caplog)
+
+
+def _check(
+  trainer: toy.Trainer, num_steps: int, caplog: pytest.LogCaptureFixture
+) -> None:
+  """Trains two steps, then the number given: twice, from the same state."""
+  first = trainer.evaluate()['loss']
   _assert_own_buffers(_arrays(trainer))
   with jax.log_compiles():
     for _ in range(2):
@@ -83,14 +107,14 @@ def test_the_contract(
     kinds = _kinds(_arrays(trainer))
     saved = jax.device_get(_arrays(trainer)), trainer.queue.get_state()
     caplog.clear()
-    _train(trainer, _STEP_HINT)
+    _train(trainer, num_steps)
     assert not _compilations(caplog)
-  assert _loss(trainer) < first
+  assert trainer.evaluate()['loss'] < first
   assert _kinds(_arrays(trainer)) == kinds
   _assert_own_buffers(trainer.optimizer_state[0])
   uninterrupted = jax.device_get(_arrays(trainer))
   _restore(trainer, *saved)
-  _train(trainer, _STEP_HINT)
+  _train(trainer, num_steps)
   jax.tree.map(np.testing.assert_array_equal, _arrays(trainer), uninterrupted)
 
 
