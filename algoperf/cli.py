@@ -182,7 +182,7 @@ def _define_score(values: Values) -> None:
 
 
 def _define_new(values: Values) -> None:
-  text = '; '.join(f'{name}: {what}' for name, what in TEMPLATES.items())
+  text = '; '.join(f'{name} ({what})' for name, what in TEMPLATES.items())
   _choice(values, 'template', tuple(TEMPLATES), text)
   _string(values, 'dir', '.', 'where to create its folder')
 

@@ -7,7 +7,7 @@ import shutil
 from algoperf import spec
 
 TEMPLATES = {
-  'optax': 'a few lines: the optimizer alone',
+  'optax': 'a few lines, the optimizer alone',
   'full': 'all functions of the contract, written out',
   'self_tuning': 'without hyperparameters, for --ruleset=self',
   'data_selection': 'the optimizer, and which examples it sees',

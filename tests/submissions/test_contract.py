@@ -5,7 +5,10 @@ that was saved as numpy goes on to the last bit; no two arrays share a buffer,
 because buffers are donated.
 """
 
+import os
 import pathlib
+import subprocess
+import sys
 from typing import Any
 
 import jax
@@ -128,3 +131,62 @@ def _restore(trainer: toy.Trainer, arrays: tuple, queue: dict) -> None:
   trainer.optimizer_state = (state, trainer.optimizer_state[1])
   trainer.queue.set_state(queue)
   trainer.step = 2
+
+
+_ON_TWO_DEVICES = """
+import logging, sys
+import jax, numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
+from algoperf import sharding, submission, tuning
+from tests import toy
+assert jax.device_count() == 2
+messages = []
+class Handler(logging.Handler):
+  def emit(self, record):
+    messages.append(record.getMessage())
+logging.getLogger('jax').addHandler(Handler())
+for name in submission.names():
+  source = submission.locate(name)
+  point = None
+  if source.search_space is not None:
+    (point,) = tuning.load(source.search_space, 1, seed=0)
+    point = tuning.as_namedtuple(point)
+  trainer = toy.Trainer(
+    submission.load(source), point, place=sharding.replicate,
+    place_batch=lambda batch: batch)
+  queue = trainer.queue
+  trainer.queue = (sharding.place_batch(batch, 16) for batch in queue)
+  with jax.log_compiles():
+    for step in range(30):
+      if step == 2:
+        assert any('XLA compil' in message for message in messages)
+        messages.clear()
+      trainer.train(1)
+      if trainer.submission.prepare_for_eval and step in (0, 1, 10):
+        trainer.prepare_for_eval()
+  compiled = [m for m in messages if 'XLA compil' in m]
+  assert not compiled, (name, compiled)
+  state = trainer.optimizer_state[0], trainer.params, trainer.model_state
+  for leaf in jax.tree.leaves(state):
+    assert leaf.sharding.is_fully_replicated, name
+    assert np.isfinite(leaf).all(), name
+  print(name)
+"""
+
+
+@pytest.mark.long
+def test_on_two_devices():
+  """Nothing is compiled after the second step, and state stays replicated."""
+  done = subprocess.run(
+    [sys.executable, '-c', _ON_TWO_DEVICES],
+    check=True,
+    capture_output=True,
+    text=True,
+    cwd=pathlib.Path(__file__).parents[2],
+    env=os.environ
+    | {
+      'JAX_PLATFORMS': 'cpu',
+      'XLA_FLAGS': '--xla_force_host_platform_device_count=2',
+    },
+  )
+  assert done.stdout.split() == _NAMES
