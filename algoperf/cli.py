@@ -13,6 +13,7 @@ from absl import flags
 
 from algoperf import benchmark as benchmark_lib
 from algoperf import commands, spec
+from algoperf.scaffold import TEMPLATES
 
 Values = flags.FlagValues
 
@@ -181,8 +182,8 @@ def _define_score(values: Values) -> None:
 
 
 def _define_new(values: Values) -> None:
-  text = 'optax: five lines; full: all functions of the contract'
-  _choice(values, 'template', ('optax', 'full'), text)
+  text = '; '.join(f'{name} ({what})' for name, what in TEMPLATES.items())
+  _choice(values, 'template', tuple(TEMPLATES), text)
   _string(values, 'dir', '.', 'where to create its folder')
 
 

@@ -173,9 +173,10 @@ def new(name: str, *, directory: pathlib.Path, template: str) -> int:
   from algoperf import scaffold
 
   folder = scaffold.create(name, directory, template)
+  ruleset = ' --ruleset=self' if template == 'self_tuning' else ''
   print(
     f'created {folder}; try it:\n'
-    f'  algoperf run --workload=mnist_resnet --submission={folder}'
+    f'  algoperf run --workload=mnist_resnet --submission={folder}{ruleset}'
   )
   return 0
 

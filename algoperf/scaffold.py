@@ -2,10 +2,16 @@
 
 import keyword
 import pathlib
+import shutil
 
 from algoperf import spec
 
-TEMPLATES = ('optax', 'full')  # The short form, and the one of all functions.
+TEMPLATES = {
+  'optax': 'a few lines, the optimizer alone',
+  'full': 'all functions of the contract, written out',
+  'self_tuning': 'without hyperparameters, for --ruleset=self',
+  'data_selection': 'the optimizer, and which examples it sees',
+}
 
 _FOLDER = pathlib.Path(__file__).parent / 'templates'
 _PLACEHOLDER = 'SUBMISSION_NAME'
@@ -14,7 +20,7 @@ _PLACEHOLDER = 'SUBMISSION_NAME'
 def create(
   name: str, directory: str | pathlib.Path = '.', template: str = 'optax'
 ) -> pathlib.Path:
-  """Writes `<directory>/<name>/` with a submission and its search space.
+  """Writes `<directory>/<name>/` with a submission and its search space if any.
 
   Args:
     name: an identifier.
@@ -35,17 +41,18 @@ def create(
     )
   if template not in TEMPLATES:
     raise spec.UsageError(
-      f'Unknown template {template!r}: use {" or ".join(TEMPLATES)}.'
+      f'Unknown template {template!r}: use one of {", ".join(TEMPLATES)}.'
     )
   folder = pathlib.Path(directory).expanduser() / name
   source = (_FOLDER / f'{template}.py').read_text(encoding='utf-8')
-  space = (_FOLDER / f'{template}.json').read_text(encoding='utf-8')
+  space = _FOLDER / f'{template}.json'
   try:
     folder.mkdir(parents=True)
     (folder / 'submission.py').write_text(
       source.replace(_PLACEHOLDER, name), encoding='utf-8'
     )
-    (folder / 'tuning_search_space.json').write_text(space, encoding='utf-8')
+    if space.is_file():
+      shutil.copyfile(space, folder / 'tuning_search_space.json')
   except FileExistsError as error:
     raise spec.UsageError(
       f'{error.filename} exists and is left alone: use another name.'

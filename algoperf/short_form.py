@@ -5,14 +5,17 @@ A module in the short form defines
     def optimizer(hyperparameters, step_hint) -> optax.GradientTransformation
 
 and may define `eval_params(opt_state, params)` (which parameters to evaluate:
-averages, schedule-free methods), `get_batch_size` and `data_selection`.
+averages, schedule-free methods), `get_batch_size` and `data_selection`. If
+`optimizer` has a parameter `param_types`, it gets the parameter tree with a
+`spec.ParameterType` at each leaf: for methods that treat matrices unlike
+embeddings.
 
 The harness supplies the rest: gradients of the mean loss over the valid
 examples, with `label_smoothing`, `dropout_rate` and `grad_clip` taken from the
 hyperparameters where they are present.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 import inspect
 import types
 from typing import Any, NamedTuple
@@ -50,12 +53,7 @@ def lift(module: types.ModuleType) -> submission.Submission:
   Raises:
     UsageError: `optimizer` does not take the two arguments.
   """
-  try:
-    inspect.signature(module.optimizer).bind(None, None)
-  except TypeError as error:
-    raise spec.UsageError(
-      f'{module.__file__}: optimizer must take (hyperparameters, step_hint).'
-    ) from error
+  takes_types = _takes_types(module)
   eval_params = getattr(module, 'eval_params', None)
 
   def init_optimizer_state(
@@ -66,8 +64,11 @@ def lift(module: types.ModuleType) -> submission.Submission:
     rng: spec.RandomState,
   ) -> spec.OptimizerState:
     del model_state, rng
+    extra = {}
+    if takes_types:
+      extra['param_types'] = _types(model_params, workload.model_params_types)
     tx = optax.with_extra_args_support(
-      module.optimizer(hyperparameters, workload.step_hint)
+      module.optimizer(hyperparameters, workload.step_hint, **extra)
     )
     placement = _placement(model_params)
     # As copies, because some methods' initial state is the parameters, or the
@@ -207,6 +208,31 @@ def _make_step(
     return opt_state, params, new_model_state, loss, grad_norm
 
   return jax.jit(step, donate_argnums=(0, 1, 2), out_shardings=placement)
+
+
+def _takes_types(module: types.ModuleType) -> bool:
+  """Whether `optimizer` asks for types; UsageError for other arguments."""
+  signature = inspect.signature(module.optimizer)
+  takes_types = 'param_types' in signature.parameters
+  try:
+    signature.bind(None, None, **({'param_types': None} if takes_types else {}))
+  except TypeError as error:
+    raise spec.UsageError(
+      f'{module.__file__}: optimizer must take (hyperparameters, step_hint), '
+      'and may take param_types.'
+    ) from error
+  return takes_types
+
+
+def _types(
+  params: spec.ParameterContainer, types_tree: spec.ParameterTypeTree
+) -> spec.ParameterTypeTree:
+  """The types under the parameters' own keys, not those in lower case."""
+  if not isinstance(params, Mapping):
+    return types_tree
+  return {
+    key: _types(below, types_tree[key.lower()]) for key, below in params.items()
+  }
 
 
 def _placement(

@@ -51,3 +51,11 @@ def warmup_linear(
     ],
     boundaries=[warmup_steps],
   )
+
+
+def from_one(schedule: optax.Schedule) -> optax.Schedule:
+  """The schedule without its first rate, which is 0 where there is a warm-up.
+
+  Methods that estimate their learning rate divide by sums of past rates.
+  """
+  return lambda count: schedule(count + 1)

@@ -223,12 +223,16 @@ class Trainer:
     self,
     submission: submission_lib.Submission,
     hyperparameters: spec.Hyperparameters,
-    workload: Workload | None = None,
+    workload: spec.Workload | None = None,
     batch_size: int = 16,
+    data_dir: str = '',
     place: Callable[[Any], Any] = lambda tree: tree,
     place_batch: Callable[[spec.Batch], spec.Batch] = lambda batch: batch,
   ) -> None:
-    """Initializes; `place` and `place_batch` put arrays on devices."""
+    """Initializes; `place` and `place_batch` put arrays on devices.
+
+    Other workloads than the toy need a directory of data, and a batch size.
+    """
     self.workload = workload or Workload()
     self.log = ScalarLog()
     self.workload.attach_metrics_logger(self.log)
@@ -236,6 +240,7 @@ class Trainer:
     self.hyperparameters = hyperparameters
     self.step = 0
     self._place_batch = place_batch
+    self._data_dir = data_dir
     self._key = np.array([0, 42], np.uint32)
     self.params, self.model_state = place(
       self.workload.init_model_fn(self._key)
@@ -248,7 +253,7 @@ class Trainer:
       self._key,
     )
     self.queue = self.workload.build_input_queue(
-      self._key, 'train', '', batch_size
+      self._key, 'train', data_dir, batch_size
     )
 
   def train(self, num_steps: int) -> None:
@@ -271,7 +276,11 @@ class Trainer:
 
   def evaluate(self) -> dict[str, float]:
     return self.workload.evaluate_split(
-      'validation', self.params, self.model_state, self._key, ''
+      'validation',
+      self.params,
+      self.model_state,
+      self._key,
+      self._data_dir,
     )
 
   def losses(self) -> list[float]:

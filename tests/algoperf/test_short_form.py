@@ -162,7 +162,9 @@ def test_own_batch_size_and_data_selection(load):
   assert trainer.queue.get_state() == {'index': 4}
 
 
-@pytest.mark.parametrize('parameters', ['', 'hyperparameters', 'a, b, c'])
+@pytest.mark.parametrize(
+  'parameters', ['', 'hyperparameters', 'a, b, c', 'a, b, c, param_types']
+)
 def test_an_optimizer_with_other_arguments_is_refused(load, parameters):
   with pytest.raises(spec.UsageError, match=r'\(hyperparameters, step_hint\)'):
     load(f'def optimizer({parameters}): ...')
@@ -180,6 +182,40 @@ def test_the_optimizer_gets_hyperparameters_and_step_hint(load):
   _assert_close(
     trainer.params, jax.tree.map(lambda p, g: p - 0.2 * g, before, gradient)
   )
+
+
+@pytest.mark.parametrize(
+  'signature',
+  ['hyperparameters, step_hint, param_types', 'h, s, *, param_types=None'],
+)
+def test_the_optimizer_gets_types_if_it_asks(load, signature):
+  """Frozen is what is a bias, found under the parameters' own keys."""
+  loaded = load(f"""
+import jax, optax
+from algoperf import spec
+def optimizer({signature}):
+  labels = jax.tree.map(lambda t: t.name, param_types)
+  return optax.partition(
+    {{'WEIGHT': optax.sgd(0.1), 'BIAS': optax.set_to_zero()}}, labels)
+""")
+  trainer = toy.Trainer(loaded, None, _CapitalToy())
+  before = jax.device_get(trainer.params)
+  trainer.train(1)
+  after = trainer.params['HEAD']
+  np.testing.assert_array_equal(after['bias'], before['HEAD']['bias'])
+  assert np.abs(after['kernel'] - before['HEAD']['kernel']).min() > 0
+
+
+class _CapitalToy(toy.Workload):
+  """The toy with a capital key, which is in lower case among the types."""
+
+  def init_model_fn(self, rng):
+    params, model_state = super().init_model_fn(rng)
+    return {'body': params['body'], 'HEAD': params['head']}, model_state
+
+  def model_fn(self, params, *rest, **options):
+    params = {'body': params['body'], 'head': params['HEAD']}
+    return super().model_fn(params, *rest, **options)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ from submissions.adamw import submission as adamw
 from submissions.heavy_ball import submission as heavy_ball
 from submissions.nadamw import submission as nadamw
 from submissions.nesterov import submission as nesterov
-from tests import toy
 
 _GRADIENTS = [(0.5, -1.0), (0.25, 2.0), (-1.0, 0.1)]
 _CONSTANT_STEPS = 10**9  # So many that the decay of the rate is not seen.
@@ -98,27 +97,6 @@ def test_decay_joins_the_gradient_before_momentum(
   )
   steps = _trajectory(module.optimizer(point, _CONSTANT_STEPS), 1.0, [1.0, 0.5])
   np.testing.assert_allclose(steps, expected, rtol=1e-6)
-
-
-@pytest.mark.parametrize('name', submission.names())
-def test_every_baseline_trains_at_its_first_point(name: str):
-  source = submission.locate(name)
-  submission.check(source)
-  point = tuning.load(source.search_space, 1, seed=0)[0]
-  trainer = toy.Trainer(submission.load(source), tuning.as_namedtuple(point))
-  before = trainer.workload.evaluate_split(
-    'eval_train', trainer.params, trainer.model_state, np.zeros(2), ''
-  )
-  trainer.train(100)
-  after = trainer.workload.evaluate_split(
-    'eval_train', trainer.params, trainer.model_state, np.zeros(2), ''
-  )
-  assert after['loss'] < before['loss']
-
-
-def test_the_baselines_are_found():
-  baselines = {'adamw', 'heavy_ball', 'nadamw', 'nesterov'}
-  assert baselines <= set(submission.names())
 
 
 def test_nadamw_tries_its_points_in_order():
