@@ -187,6 +187,12 @@ def _define_new(values: Values) -> None:
   _string(values, 'dir', '.', 'where to create its folder')
 
 
+def _define_check(values: Values) -> None:
+  _define_benchmark(values)
+  text = 'JSON file (default: the one beside the submission)'
+  _string(values, 'tuning_search_space', None, text)
+
+
 def _define_doctor(values: Values) -> None:
   _define_benchmark(values)
   _define_data(values)
@@ -255,6 +261,16 @@ def _new(values: Values, arguments: list[str]) -> int:
     raise spec.UsageError('new needs one name: algoperf new my_optimizer')
   return commands.new(
     arguments[0], directory=pathlib.Path(values.dir), template=values.template
+  )
+
+
+def _check(values: Values, arguments: list[str]) -> int:
+  if len(arguments) != 1:
+    raise spec.UsageError('check needs one submission: algoperf check sgd.py')
+  return commands.check(
+    arguments[0],
+    space=values.tuning_search_space,
+    benchmark=_benchmark(values),
   )
 
 
@@ -335,6 +351,12 @@ COMMANDS = {
     arguments='NAME [--template=optax]',
     define=_define_new,
     run=_new,
+  ),
+  'check': Command(
+    summary='is a submission ready to run, and as what is it read',
+    arguments='NAME_OR_PATH [--benchmark=mini]',
+    define=_define_check,
+    run=_check,
   ),
   'data': Command(
     summary='make the data of a workload, or say what is there',

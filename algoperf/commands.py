@@ -4,7 +4,7 @@ Each function imports what it needs, so that help and lists stay instant, and
 returns the exit status: 0, or 1 if something was found wanting.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 import dataclasses
 import gc
 import os
@@ -15,6 +15,7 @@ from algoperf import benchmark as benchmark_lib
 from algoperf import spec
 
 if TYPE_CHECKING:
+  from algoperf import doctor as doctor_lib
   from algoperf import study
   from algoperf import submission as submission_lib
 
@@ -208,9 +209,21 @@ def doctor(*, benchmark: str, data_dir: str) -> int:
   """Prints what was found, and for each problem what to do about it."""
   from algoperf import doctor as doctor_lib
 
-  problems = 0
   workloads = benchmark_lib.load(benchmark).base
-  for finding in doctor_lib.examine(data_dir, workloads):
+  return _report(doctor_lib.examine(data_dir, workloads))
+
+
+def check(submission: str, *, space: str | None, benchmark: str) -> int:
+  """Prints what a submission is, and what stands in its way."""
+  from algoperf import inspection
+
+  path = None if space is None else pathlib.Path(space)
+  return _report(inspection.examine(submission, path, benchmark))
+
+
+def _report(findings: 'Iterable[doctor_lib.Finding]') -> int:
+  problems = 0
+  for finding in findings:
     mark = 'PROBLEM' if finding.advice else 'ok'
     print(f'{mark:8} {finding.what}: {finding.found}', flush=True)
     if finding.advice:

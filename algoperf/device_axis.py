@@ -2,8 +2,8 @@
 
 They are written with `jax.pmap`: parameters, model state and optimizer state
 hold a copy for each device, and batches have the shape (devices, examples of a
-device, …). `lift` gives them the workload that they expect; `replicate` and
-`place_batch` do for them what those of `sharding` do for others.
+device, …). `lift` gives them the workload that they expect; `replicate`,
+`settle` and `place_batch` do for them what those of `sharding` do for others.
 """
 
 from collections.abc import Callable
@@ -32,6 +32,7 @@ def lift(submission: submission_lib.Submission) -> submission_lib.Submission:
       'a submission written with jax.pmap runs on one host: here are '
       f'{jax.process_count()} processes.'
     )
+
   return dataclasses.replace(views.through(submission, view), device_axis=True)
 
 
@@ -62,6 +63,22 @@ def replicate(tree: Any) -> Any:
     ),
     sharding.batch_sharded(),
   )
+
+
+def settle(optimizer_state: spec.OptimizerState) -> spec.OptimizerState:
+  """Puts a state that has the leading axis where `replicate` puts parameters.
+
+  Else the second update would be compiled anew; see `sharding.settle`.
+  """
+  state, *rest = optimizer_state
+
+  def place(leaf: Any) -> Any:
+    placed = getattr(leaf, 'sharding', None)
+    if isinstance(placed, jax.NamedSharding) and len(placed.spec) == 1:
+      return jax.device_put(leaf, sharding.batch_sharded())
+    return leaf
+
+  return (jax.tree.map(place, state), *rest)
 
 
 def place_batch(batch: spec.Batch, batch_size: int) -> spec.Batch:

@@ -1,6 +1,7 @@
 """Runs the code of a submission, as one module among its neighbours."""
 
 import importlib.util
+import pathlib
 import sys
 import types
 
@@ -21,10 +22,13 @@ def load(tree: source_tree.SourceTree, package_name: str) -> types.ModuleType:
     Exception: whatever its code raises.
   """
   for folder in tree.search_path:
-    if str(folder) not in sys.path:
-      sys.path.append(str(folder))  # Last: a neighbour must not hide a library.
+    _add(sys.path, folder)
   for top, folder in tree.extensions.items():
-    importlib.import_module(top).__path__.insert(0, str(folder))
+    path = importlib.import_module(top).__path__
+    if isinstance(path, list):
+      _add(path, folder)
+    else:  # A namespace package: each of its folders is below one of sys.path.
+      _add(sys.path, folder.parent)
   package = types.ModuleType(package_name)
   package.__path__ = [str(tree.root)]
   sys.modules[package_name] = package
@@ -42,3 +46,9 @@ def load(tree: source_tree.SourceTree, package_name: str) -> types.ModuleType:
     del sys.modules[name]
     raise
   return module
+
+
+def _add(path: list[str], folder: pathlib.Path) -> None:
+  """Adds a folder at the end: a neighbour must not hide a library."""
+  if str(folder) not in path:
+    path.append(str(folder))

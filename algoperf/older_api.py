@@ -28,7 +28,7 @@ _MOMENTS = (
   'update_moment',
   'update_moment_per_elem_norm',
 )
-_SUCCESSORS = {
+SUCCESSORS = {
   **{f'jax.tree_{name}': f'jax.tree_util.tree_{name}' for name in _TREES},
   **{f'jax.core.{name}': f'jax.extend.core.{name}' for name in _JAXPRS},
   'jax.config.config': 'jax.config',
@@ -89,12 +89,15 @@ def adapt(tree: source_tree.SourceTree) -> list[Note]:
 
   Imports libraries that the submission imports, but nothing of its own.
   """
-  notes = _rename_harness(tree)
+  notes, gone = _rename_harness(tree), []
   for name in sorted(tree.names, key=len):  # A module before what is in it.
+    if name.startswith(tuple(f'{outer}.' for outer in gone)):
+      continue
     if _is_gone(name):
-      successor = _SUCCESSORS.get(name)
+      gone.append(name)
+      successor = SUCCESSORS.get(name)
       if successor is not None:
-        _put(name.partition('(')[0], _resolve(successor))
+        _put(name.partition('(')[0], resolve(successor))
       notes.append(Note(use=tree.names[name], successor=successor))
   return notes
 
@@ -118,18 +121,18 @@ def _is_gone(name: str) -> bool:
   if name.partition('.')[0] not in _LIBRARIES:
     return False
   if keyword:
-    if name not in _SUCCESSORS:
+    if name not in SUCCESSORS:
       return False
-    return keyword[:-2] not in inspect.signature(_resolve(called)).parameters
+    return keyword[:-2] not in inspect.signature(resolve(called)).parameters
   try:
     with warnings.catch_warnings(action='ignore'):
-      _resolve(name)
+      resolve(name)
   except (AttributeError, ImportError):
     return True
   return False
 
 
-def _resolve(name: str) -> Any:
+def resolve(name: str) -> Any:
   """What a dotted name stands for.
 
   Raises:

@@ -31,8 +31,6 @@ def batch_sharded() -> NamedSharding:
 
 def replicate(tree: Any) -> Any:
   """Puts a copy of every array on every device; of the first process's."""
-  if jax.device_count() == 1:
-    return tree
   if jax.process_count() > 1:
     tree = hosts.same_everywhere(tree)
     return jax.tree.map(
@@ -42,6 +40,27 @@ def replicate(tree: Any) -> Any:
       tree,
     )
   return jax.device_put(tree, replicated())
+
+
+def settle(optimizer_state: spec.OptimizerState) -> spec.OptimizerState:
+  """Puts on every device what an optimizer state holds on none in particular.
+
+  There the first update will put it, and arrays that lie elsewhere at the
+  second one would have it compiled twice.
+
+  Args:
+    optimizer_state: as a submission returned it: of a tuple the first element
+      is settled, the rest is functions.
+  """
+  if not isinstance(optimizer_state, tuple) or not optimizer_state:
+    return optimizer_state
+  state, *rest = optimizer_state
+
+  def place(leaf: Any) -> Any:
+    nowhere = isinstance(leaf, jax.Array) and not leaf.committed
+    return replicate(leaf) if nowhere else leaf
+
+  return (jax.tree.map(place, state), *rest)
 
 
 def place_batch(batch: spec.Batch, batch_size: int) -> spec.Batch:

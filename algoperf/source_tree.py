@@ -151,30 +151,36 @@ def _absolute(
     return [] if _file(_PACKAGE, parts[1:]) else None
   if top in sys.stdlib_module_names:
     return []
+  above = (tree.path.parent, *tree.path.parent.parents)
   installed = _installed(top)
-  if installed is not None and any(
-    _file(folder, parts[1:]) for folder in installed
-  ):
-    return []
-  for folder in (tree.path.parent, *tree.path.parent.parents):
+  if installed is not None:
+    # What lies above the submission is its repository, importable or not.
+    elsewhere = [place for place in installed if place.parent not in above]
+    if any(
+      _file(place.parent, [place.name, *parts[1:]]) for place in elsewhere
+    ):
+      return []
+  for folder in above:
     if files := _with_members(folder, parts, members):
-      if installed:
-        tree.extensions[top] = folder / top
-      elif folder not in tree.search_path:
+      if installed is None and folder not in tree.search_path:
         tree.search_path.append(folder)
+      elif installed is not None and folder / top not in installed:
+        tree.extensions[top] = folder / top
       return files
   return None if installed is None else []
 
 
 def _installed(top: str) -> list[pathlib.Path] | None:
-  """Folders of an installed package; [] of a single module; or None."""
+  """The folders of an importable package, or a single module without .py."""
   try:
     found = importlib.util.find_spec(top)  # Does not import it.
   except (ImportError, ValueError):
     return None
   if found is None:
     return None
-  return [pathlib.Path(p) for p in found.submodule_search_locations or ()]
+  if found.submodule_search_locations is None:
+    return [pathlib.Path(found.origin or top).with_suffix('')]
+  return [pathlib.Path(p) for p in found.submodule_search_locations]
 
 
 def _with_members(

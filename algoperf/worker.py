@@ -228,8 +228,10 @@ class Worker:
       arrays.replicate, workload.init_model_fn(keys.model)
     )
     self._state = trial_lib.TrainState(
-      optimizer_state=submission.init_optimizer_state(
-        workload, params, model_state, hyperparameters, keys.optimizer
+      optimizer_state=arrays.settle(
+        submission.init_optimizer_state(
+          workload, params, model_state, hyperparameters, keys.optimizer
+        )
       ),
       params=params,
       model_state=model_state,

@@ -58,6 +58,7 @@ class Trainer(toy.Trainer):
       batch_size=_BATCH_SIZE,
       place=arrays.replicate,
     )
+    self.optimizer_state = arrays.settle(self.optimizer_state)
     self.queue = (
       arrays.place_batch(batch, _BATCH_SIZE) for batch in self.queue
     )
