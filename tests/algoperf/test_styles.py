@@ -27,7 +27,7 @@ from algoperf import (
 from tests import toy
 from tests.algoperf import style_steps
 
-_SMALL = ('mnist_resnet', 'numerals_wmt', 'shakespeare_lm')
+_SMALL = {'mnist_resnet': 128, 'numerals_wmt': 64, 'shakespeare_lm': 16}
 
 
 @pytest.mark.parametrize('style', style_steps.PATHS)
@@ -41,7 +41,10 @@ def test_two_devices_train_as_one(tmp_path):
 
   Differences are of the order of additions: float32.
   """
-  flags = '--xla_force_host_platform_device_count=2'
+  flags = (
+    '--xla_force_host_platform_device_count=2 '
+    '--xla_backend_optimization_level=0'  # Compiles in half the time.
+  )
   program = [sys.executable, '-m', style_steps.__name__, f'{tmp_path}/losses']
   subprocess.run(
     program,
@@ -347,14 +350,6 @@ def _run(
     return list(csv.DictReader(file))
 
 
-def test_pmap_runs_on_a_real_workload(data_dir, tmp_path, monkeypatch):
-  monkeypatch.setenv('XLA_FLAGS', '--xla_backend_optimization_level=0')
-  rows = _run('pmap_05', 'mnist_resnet', 3, data_dir, tmp_path)
-  assert [row['global_step'] for row in rows] == ['1', '3']
-  log = next(tmp_path.rglob(records.LOG_FILE)).read_text()
-  assert 'jax.tree_util.tree_map stands in' in log
-
-
 @pytest.mark.long
 @pytest.mark.parametrize('workload', _SMALL)
 @pytest.mark.parametrize('style', style_steps.PATHS)
@@ -362,3 +357,6 @@ def test_every_style_lowers_the_loss(style, workload, data_dir, tmp_path):
   rows = _run(style, workload, 60, data_dir, tmp_path)
   losses = [float(row['validation/loss']) for row in rows]
   assert losses[-1] < losses[0] - 0.1
+  log = next(tmp_path.rglob(records.LOG_FILE)).read_text()
+  assert ('jax.tree_map is gone' in log) == (style == 'pmap_05')
+  assert f"batches are the definition's, of {_SMALL[workload]}" in log
