@@ -8,7 +8,10 @@ from algoperf import seeds, study
 
 
 def test_keys_of_seed_0_under_external_tuning():
+  first = jax.random.split(jax.random.PRNGKey(0), 2)[0]
+  assert first.tolist() == [1797259609, 2579123966]
   keys = seeds.trial_keys(0, 'external')
+  assert np.array_equal(keys, jax.random.split(first, 4))
   assert keys.data.tolist() == [4165894930, 804218099]
   assert keys.optimizer.tolist() == [1353695780, 2116000888]
   assert keys.model.tolist() == [2839387376, 2467677468]
@@ -16,7 +19,11 @@ def test_keys_of_seed_0_under_external_tuning():
 
 
 def test_keys_of_the_first_step():
-  keys = seeds.StepKeySequence(seeds.trial_keys(0, 'external').loop)[0]
+  loop = seeds.trial_keys(0, 'external').loop
+  step = jax.random.fold_in(loop, 0)
+  assert step.tolist() == [571603838, 2149529184]
+  keys = seeds.StepKeySequence(loop)[0]
+  assert np.array_equal(keys, jax.random.split(step, 4))
   assert keys.data_selection.tolist() == [2915668347, 3718528387]
   assert keys.update.tolist() == [3580665697, 2172700208]
   assert keys.prepare.tolist() == [1140133720, 971564138]

@@ -43,6 +43,16 @@ def test_quasi_random_points_are_algoperfs(num_dimensions: int):
   np.testing.assert_allclose(points, _FIRST_POINTS[num_dimensions], atol=6e-9)
 
 
+def test_each_dimension_has_the_base_that_algoperf_gives_it():
+  """The d primes below 997, ascending; up to b, values in base b are n/b."""
+  points = tuning.quasi_random(900, 7)
+  bases = (947, 953, 967, 971, 977, 983, 991)
+  for base, values in zip(bases, points.T, strict=True):
+    steps = (values[: base - 101] - values[0]) * base
+    np.testing.assert_allclose(steps, steps.round(), atol=1e-9)
+    assert len(set(steps.round() % base)) == base - 101
+
+
 @given(
   strategies.integers(1, 166), strategies.integers(1, 20), strategies.data()
 )
