@@ -70,7 +70,6 @@ def settle(optimizer_state: spec.OptimizerState) -> spec.OptimizerState:
 
   Else the second update would be compiled anew; see `sharding.settle`.
   """
-  state, *rest = optimizer_state
 
   def place(leaf: Any) -> Any:
     placed = getattr(leaf, 'sharding', None)
@@ -78,7 +77,7 @@ def settle(optimizer_state: spec.OptimizerState) -> spec.OptimizerState:
       return jax.device_put(leaf, sharding.batch_sharded())
     return leaf
 
-  return (jax.tree.map(place, state), *rest)
+  return sharding.map_state(place, optimizer_state)
 
 
 def place_batch(batch: spec.Batch, batch_size: int) -> spec.Batch:

@@ -80,7 +80,7 @@ def _form(tree: source_tree.SourceTree) -> str:
 def _search_space(space: pathlib.Path | None) -> Finding:
   what = 'search space'
   if space is None:
-    return Finding(what=what, found='none: no tuning, or --tuning_search_space')
+    return Finding(what=what, found='none: hyperparameters are None')
   (point,) = tuning.load(space, 1, seed=0)
   return Finding(
     what=what, found=f'{os.path.relpath(space)}: {", ".join(point)}'

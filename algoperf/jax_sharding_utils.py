@@ -1,7 +1,7 @@
 """Where arrays live, by the names that AlgoPerf's submissions know.
 
 All devices are along one axis; see `sharding`. A mesh may be passed to the two
-that make shardings, as some submissions do, and must be the one that there is.
+that make shardings, as some submissions do, if it is of the same devices.
 """
 
 from typing import Any
@@ -43,8 +43,9 @@ def shard_along_batch_dim(tree: Any) -> Any:
 
 
 def _check(mesh: jax.sharding.Mesh | None) -> None:
-  if mesh is not None and mesh != sharding.mesh():
+  ours = sharding.mesh()
+  if mesh is not None and [*mesh.devices.flat] != [*ours.devices.flat]:
     raise ValueError(
-      f'{mesh} is another mesh than that of the harness, {sharding.mesh()}: '
-      'parameters and batches live on that one.'
+      f'{mesh} has other devices than the mesh of the harness, {ours}, where '
+      'parameters and batches are.'
     )

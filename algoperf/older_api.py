@@ -18,7 +18,8 @@ import warnings
 
 from algoperf import source_tree
 
-_LIBRARIES = ('jax', 'flax', 'optax', 'chex', *source_tree.HARNESS_NAMES)
+_LIBRARIES = ('jax', 'flax', 'optax', 'chex', 'numpy')
+_OURS = source_tree.HARNESS_NAMES
 
 _TREES = ('flatten', 'leaves', 'map', 'structure', 'transpose', 'unflatten')
 _JAXPRS = ('ClosedJaxpr', 'Jaxpr', 'JaxprEqn', 'Literal', 'Primitive', 'Var')
@@ -52,6 +53,13 @@ SUCCESSORS = {
   'jax.numpy.trapz': 'jax.numpy.trapezoid',
   'jax.random.KeyArray': 'jax.Array',
   'jax.random.PRNGKeyArray': 'jax.Array',
+  'numpy.Inf': 'numpy.inf',
+  'numpy.NaN': 'numpy.nan',
+  'numpy.float_': 'numpy.float64',
+  'numpy.in1d': 'numpy.isin',
+  'numpy.product': 'numpy.prod',
+  'numpy.row_stack': 'numpy.vstack',
+  'numpy.trapz': 'numpy.trapezoid',
   'optax.additive_weight_decay': 'optax.add_decayed_weights',
   **{
     f'optax._src.transform.{name}': f'optax.tree_utils.tree_{name}'
@@ -118,7 +126,7 @@ def _rename_harness(tree: source_tree.SourceTree) -> list[Note]:
 def _is_gone(name: str) -> bool:
   """Whether a name of a library, or a keyword, is unknown to the installed."""
   called, _, keyword = name.partition('(')
-  if name.partition('.')[0] not in _LIBRARIES:
+  if name.partition('.')[0] not in (*_LIBRARIES, *_OURS):
     return False
   if keyword:
     if name not in SUCCESSORS:

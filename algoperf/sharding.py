@@ -1,5 +1,6 @@
 """Where parameters and batches live: one mesh axis over all devices."""
 
+from collections.abc import Callable
 import functools
 from typing import Any
 
@@ -45,22 +46,27 @@ def replicate(tree: Any) -> Any:
 def settle(optimizer_state: spec.OptimizerState) -> spec.OptimizerState:
   """Puts on every device what an optimizer state holds on none in particular.
 
-  There the first update will put it, and arrays that lie elsewhere at the
-  second one would have it compiled twice.
-
-  Args:
-    optimizer_state: as a submission returned it: of a tuple the first element
-      is settled, the rest is functions.
+  The first update would put it there, and have the second one compiled anew.
   """
-  if not isinstance(optimizer_state, tuple) or not optimizer_state:
-    return optimizer_state
-  state, *rest = optimizer_state
 
   def place(leaf: Any) -> Any:
     nowhere = isinstance(leaf, jax.Array) and not leaf.committed
     return replicate(leaf) if nowhere else leaf
 
-  return (jax.tree.map(place, state), *rest)
+  return map_state(place, optimizer_state)
+
+
+def map_state(
+  function: Callable[[Any], Any], optimizer_state: spec.OptimizerState
+) -> spec.OptimizerState:
+  """The pair (state, update function), the state's leaves mapped.
+
+  What is no such pair is returned as it is.
+  """
+  if type(optimizer_state) is not tuple or len(optimizer_state) != 2:
+    return optimizer_state
+  state, update = optimizer_state
+  return jax.tree.map(function, state), update
 
 
 def place_batch(batch: spec.Batch, batch_size: int) -> spec.Batch:

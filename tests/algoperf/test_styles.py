@@ -1,5 +1,6 @@
 """Submissions as they are written for AlgoPerf, 0.5 and 0.6, unchanged."""
 
+import collections
 import csv
 import json
 import os
@@ -7,6 +8,7 @@ import pathlib
 import subprocess
 import sys
 import threading
+import types
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +21,7 @@ from algoperf import (
   jax_sharding_utils,
   older_api,
   records,
+  sharding,
   source_tree,
   spec,
   submission,
@@ -226,6 +229,18 @@ def test_what_has_no_successor_is_named(tmp_path):
 # What the harness offers by AlgoPerf's names.
 
 
+def test_only_pairs_of_state_and_function_are_settled():
+  pair = (jnp.zeros(2), len)
+  settled, function = sharding.settle(pair)
+  assert settled.sharding == sharding.replicated()
+  assert function is len
+  committed = jax.device_put(jnp.zeros(2), jax.devices()[0])
+  assert sharding.settle((committed, len))[0] is committed
+  named = collections.namedtuple('State', 'opt update')(*pair)
+  for state in (named, {'opt': pair[0]}, None, (), (1, 2, 3)):
+    assert sharding.settle(state) is state
+
+
 def test_shardings_by_algoperfs_names():
   mesh = jax_sharding_utils.get_mesh()
   assert jax_sharding_utils.get_replicate_sharding().is_fully_replicated
@@ -235,8 +250,10 @@ def test_shardings_by_algoperfs_names():
   assert placed['x'].sharding == divided
   placed = jax_sharding_utils.replicate({'x': np.ones((4, 2))})
   assert placed['x'].sharding == jax_sharding_utils.get_replicate_sharding(mesh)
-  other = jax.make_mesh((1,), ('other',))
-  with pytest.raises(ValueError, match='other'):
+  same = jax.make_mesh((1,), ('other',))
+  assert jax_sharding_utils.get_batch_dim_sharding(same) == divided
+  other = types.SimpleNamespace(devices=np.array(['elsewhere']))
+  with pytest.raises(ValueError, match='other devices'):
     jax_sharding_utils.get_replicate_sharding(other)
 
 
