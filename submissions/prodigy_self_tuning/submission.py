@@ -21,9 +21,9 @@ def optimizer(
   """Without hyperparameters; these are None."""
   del hyperparameters
   return contrib.prodigy(
-    schedules.from_one(schedules.warmup_cosine(1.0, 0.05, step_hint)),
+    schedules.from_one(schedules.warmup_cosine(1.0, 0.02, step_hint)),
     betas=(0.9, 0.99),
-    estim_lr0=1e-5,
+    estim_lr0=1e-4,
     weight_decay=0.01,
     safeguard_warmup=True,
   )
