@@ -93,7 +93,9 @@ def latest(
   inner = optax.with_extra_args_support(inner)
 
   def init(params: optax.Params) -> LatestState:
-    slots = jax.tree.map(lambda p: jnp.zeros((number, *p.shape)), params)
+    slots = jax.tree.map(
+      lambda leaf: jnp.zeros((number, *leaf.shape), leaf.dtype), params
+    )
     return LatestState(
       inner.init(params),
       count=jnp.zeros([], jnp.int32),

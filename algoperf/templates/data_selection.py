@@ -76,6 +76,6 @@ def _hardest(
     logits_batch=logits,
     mask_batch=pool.get('weights'),
   )['per_example']
-  losses = losses.reshape(len(losses), -1).sum(axis=1)
+  losses = losses.reshape(len(losses), -1).sum(axis=1, dtype=jnp.float32)
   _, chosen = jax.lax.top_k(losses, len(losses) // len(drawn))
   return {name: values[chosen] for name, values in pool.items()}

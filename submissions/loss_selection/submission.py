@@ -81,7 +81,7 @@ def _select(
     logits_batch=logits,
     mask_batch=pool.get('weights'),
   )['per_example']
-  losses_P = losses.reshape(len(losses), -1).sum(axis=1)
+  losses_P = losses.reshape(len(losses), -1).sum(axis=1, dtype=jnp.float32)
   chosen_B = choose(losses_P, len(losses_P) // _POOL, selectivity, rng)
   return {name: values[chosen_B] for name, values in pool.items()}
 
