@@ -6,7 +6,8 @@ the disk, and then renamed, by a thread, while training goes on: a process can
 be killed at any moment and leaves whole files only.
 
 Kept are the newest two, and the first that met the validation target, under a
-name of its own. Of a trial that has ended only the latter is kept.
+name of its own. Of a trial that has ended one is kept: the latter, or if no
+evaluation met the target the newest.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -259,10 +260,9 @@ class Folder:
   def end(self) -> None:
     """Keeps of a trial that will not go on what its result rests on."""
     self.wait()
-    for step in self.steps():
+    kept = 0 if (self._path / TARGET).exists() else 1
+    for step in self.steps()[kept:]:
       self.path(step).unlink()
-    with contextlib.suppress(OSError):
-      self._path.rmdir()  # Unless something is kept.
 
 
 def differences(

@@ -17,8 +17,10 @@ from typing import Any
 
 from algoperf import hosts, interrupt, memory, records, spec
 
+WORKER = 'algoperf.worker'
 _GRACE_SECONDS = 60.0
 _POLL_SECONDS = 0.5
+_MEMORY_SECONDS = 1.0  # A look takes 2 ms.
 _TOLERANCE = 0.01
 
 # Signals that nobody here sends, and that come of no fault of the program's.
@@ -157,7 +159,7 @@ class _Child:
     )
     with open(self._early_log, 'wb') as log:
       self._process = subprocess.Popen(
-        [sys.executable, '-P', '-m', 'algoperf.worker', str(task)],
+        [sys.executable, '-P', '-m', WORKER, str(task)],
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=subprocess.STDOUT,
@@ -191,9 +193,9 @@ class _Child:
       self.kill()
 
   def memory(self) -> int:
-    """Bytes that its processes hold, looked up about twice a second."""
+    """Bytes that its processes hold, looked up about once a second."""
     now = time.monotonic()
-    if now - self._measured < _POLL_SECONDS:
+    if now - self._measured < _MEMORY_SECONDS:
       return 0
     self._measured = now
     return memory.used(self._process.pid)
