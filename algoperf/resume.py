@@ -209,8 +209,8 @@ class Checkpoints:
     self._folder.wait()
     try:
       trees, arrays = self._freeze(state)
-      header = self._header(state) | {'trees': trees}
-      json.dumps(header)
+      # A copy: what it refers to changes while it is being written.
+      header = json.loads(json.dumps(self._header(state) | {'trees': trees}))
     except (snapshot.CannotSave, TypeError) as error:
       self._impossible = True
       self._record.note('checkpointing', f'impossible: {error}')
