@@ -40,16 +40,19 @@ def entry() -> None:
 def main(arguments: Sequence[str]) -> int:
   """Runs one command; the exit status: 0, 1 (trials failed) or 2 (bad input).
 
-  After Ctrl-C it is 130, and the same command goes on.
+  After Ctrl-C it is 130, after SIGTERM 143, and 75 if a trial had to stop, such
+  as of a full disk; after these three the same command goes on.
   """
   try:
     return _dispatch(list(arguments))
   except (spec.UsageError, flags.Error) as error:
     print(f'algoperf: {" ".join(str(error).split())}', file=sys.stderr)
     return 2
-  except KeyboardInterrupt:
-    print('algoperf: interrupted; the same command continues', file=sys.stderr)
-    return 130
+  except KeyboardInterrupt as error:
+    terminated = isinstance(error, commands.TerminatedError)
+    what = 'terminated' if terminated else 'interrupted'
+    print(f'algoperf: {what}; the same command continues', file=sys.stderr)
+    return 143 if terminated else 130
   except BrokenPipeError:  # Whoever read our output has gone.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1
@@ -142,6 +145,10 @@ def _define_trials(values: Values) -> None:
   text = 'of the experiment (default: drawn once and kept)'
   _number(values, 'seed', 0, text)
   _number(values, 'max_steps', 1, 'end trials after so many steps')
+  text = 'between checkpoints, besides those at evaluations'
+  flags.DEFINE_float(
+    'checkpoint_minutes', 10.0, text, flag_values=values, lower_bound=0.0
+  )
   _string(values, 'experiment_dir', 'experiments', 'where results go')
 
 
@@ -212,6 +219,7 @@ def _trial_options(values: Values) -> commands.TrialOptions:
     num_studies=values.num_studies,
     seed=values.seed,
     max_steps=values.max_steps,
+    checkpoint_minutes=values.checkpoint_minutes,
   )
 
 

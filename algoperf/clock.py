@@ -1,7 +1,8 @@
 """The submission clock: what is timed, and where every second went."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 import time
+from typing import Any
 
 TIMED = ('compile', 'data', 'update', 'prepare')
 UNTIMED = ('evaluation', 'logging', 'checkpointing', 'other')
@@ -90,6 +91,17 @@ class SubmissionClock:
 
   def __getitem__(self, part: str) -> float:
     return self._seconds[part]
+
+  def state(self) -> dict[str, Any]:
+    """All seconds up to the last boundary, for `resume`."""
+    return {'wall': self.wall, 'timed': self._timed, 'parts': self.parts()}
+
+  def resume(self, saved: Mapping[str, Any]) -> None:
+    """Goes on from a saved state: what has passed here comes on top of it."""
+    self.started -= saved['wall']
+    self._timed += saved['timed']
+    for part, seconds in saved['parts'].items():
+      self._seconds[part] += seconds
 
   def parts(self) -> dict[str, float]:
     """Seconds by part, up to the last boundary."""

@@ -4,15 +4,25 @@ Each function imports what it needs, so that help and lists stay instant, and
 returns the exit status: 0, or 1 if something was found wanting.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+import contextlib
 import dataclasses
 import gc
 import os
 import pathlib
+import signal
+import sys
 from typing import TYPE_CHECKING, Any
 
 from algoperf import benchmark as benchmark_lib
 from algoperf import spec
+
+EXIT_UNFINISHED = 75  # EX_TEMPFAIL of sysexits.h.
+
+
+class TerminatedError(KeyboardInterrupt):
+  """SIGTERM: the machine is wanted for something else."""
+
 
 if TYPE_CHECKING:
   from algoperf import doctor as doctor_lib
@@ -34,6 +44,7 @@ class TrialOptions:
     num_studies: None for the command's default.
     seed: of the experiment; None for the one before, or a fresh one.
     max_steps: end trials after so many steps.
+    checkpoint_minutes: between checkpoints, besides those at evaluations.
   """
 
   benchmark: str
@@ -45,6 +56,7 @@ class TrialOptions:
   num_studies: int | None
   seed: int | None
   max_steps: int | None
+  checkpoint_minutes: float
 
 
 def show_list(kinds: Sequence[str], benchmark: str) -> int:
@@ -261,6 +273,7 @@ def _plan(
     studies=options.num_studies or defaults.studies,
     seed=study.experiment_seed(directory, options.seed),
     max_steps=options.max_steps,
+    checkpoint_minutes=options.checkpoint_minutes,
     data_dir=options.data_dir,
     directory=directory,
   )
@@ -282,6 +295,20 @@ def _search_space(
   return pathlib.Path(asked) if asked else source.search_space
 
 
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+  """Where SIGTERM ends trials in good order, as Ctrl-C does."""
+
+  def terminate(*_: object) -> None:
+    raise TerminatedError
+
+  before = signal.signal(signal.SIGTERM, terminate)
+  try:
+    yield
+  finally:
+    signal.signal(signal.SIGTERM, before)
+
+
 def _run_plans(plans: Sequence['study.Plan']) -> int:
   import rich.console
 
@@ -289,9 +316,13 @@ def _run_plans(plans: Sequence['study.Plan']) -> int:
 
   screen = progress.Screen(rich.console.Console())
   try:
-    statuses = study.run(plans, screen)
+    with _terminable():
+      statuses = study.run(plans, screen)
+  except study.UnfinishedError as error:
+    print(f'algoperf: {error}; the same command continues', file=sys.stderr)
+    return EXIT_UNFINISHED
   finally:
     screen.close()
   for plan in plans:
     print(f'results: {os.path.relpath(plan.directory)}')
-  return 1 if 'failed' in statuses or 'timed_out' in statuses else 0
+  return 1 if {'failed', 'timed_out', 'out_of_memory'} & set(statuses) else 0

@@ -1,7 +1,10 @@
 """What machine is this, and what runs on it."""
 
+import hashlib
 import importlib.metadata
+import importlib.util
 import os
+import pathlib
 import platform
 import shutil
 from typing import Any
@@ -31,6 +34,18 @@ def versions() -> dict[str, str]:
     except importlib.metadata.PackageNotFoundError:
       found[package] = 'missing'
   return found
+
+
+def source_digest(package: str) -> str:
+  """SHA-256 of the Python files of an installed package."""
+  found = importlib.util.find_spec(package)
+  folder = pathlib.Path(found.submodule_search_locations[0])
+  digest = hashlib.sha256()
+  for path in sorted(folder.rglob('*.py')):
+    content = path.read_bytes()
+    name = path.relative_to(folder).as_posix()
+    digest.update(f'{name}\0{len(content)}\0'.encode() + content)
+  return digest.hexdigest()
 
 
 def cores() -> int:

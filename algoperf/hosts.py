@@ -4,7 +4,7 @@ All run the same program on the same values. What they cannot know alike, what
 time it is and whether somebody interrupts, the first tells the others.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 import dataclasses
 import secrets
 import socket
@@ -17,6 +17,7 @@ from algoperf import spec
 
 _MESSAGE = struct.Struct('!d')
 _TOKEN_BYTES = 16
+_STEPS = 4
 _CONNECT_SECONDS = 60.0
 _LEAVE_SECONDS = 30  # For the others to end as well.
 
@@ -84,6 +85,20 @@ def same_everywhere(tree: Any) -> Any:
   from jax.experimental import multihost_utils
 
   return multihost_utils.broadcast_one_to_all(tree)
+
+
+def common(steps: Iterable[int]) -> set[int]:
+  """Those of a few steps that every process has; at most four each."""
+  import jax
+  from jax.experimental import multihost_utils
+
+  own = set(steps)
+  if jax.process_count() == 1:
+    return own
+  padded = np.full(_STEPS, -1, np.int64)
+  padded[: len(own)] = sorted(own)
+  everywhere = multihost_utils.process_allgather(padded)
+  return own.intersection(*(row.tolist() for row in np.asarray(everywhere)))
 
 
 class Channel:

@@ -43,6 +43,10 @@ class Screen:
 
   def progressed(self, event: Mapping[str, Any]) -> None:
     """Takes in one event of the trial and shows where it stands."""
+    if event.get('event') == 'note':
+      self._print(f'{_title(self._trial)}: {rich.markup.escape(event["text"])}')
+    if event.get('event') == 'ready':
+      self._rate_step, self._rate_at = event['step'], time.monotonic()
     if event.get('event') == 'progress':
       self._progress = dict(event)
       self._count_steps(event['step'])
@@ -78,8 +82,10 @@ class Screen:
       text = (
         f'[green]reached {self._target()} in {time_:.1f} s[/] (step {step})'
       )
-    elif outcome.status == 'failed':
-      text = f'[red]failed[/]: {rich.markup.escape(outcome.message or "")}'
+    elif outcome.status in ('failed', 'out_of_memory'):
+      text = (
+        f'[red]{outcome.status}[/]: {rich.markup.escape(outcome.message or "")}'
+      )
       text += f' (see {trial.directory})'
     else:
       text = f'[yellow]{outcome.status}[/] at step {steps}, '

@@ -9,23 +9,27 @@ logs of either harness:
     hparams.json            the hyperparameter point (external tuning)
     flags_0.json            the trial's specification
     meta_data_0.json        the workload's properties and the machine
+    checkpoints/            to go on from, see `checkpoint`
     trial.json              ours: status, seeds, versions, hashes, all times
     trial.log               what the submission printed
     traceback.txt           why it failed, if it did
 """
 
 import collections
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 import contextlib
 import csv
 import dataclasses
 import datetime
+import errno
+import itertools
 import json
 import math
 import os
 import pathlib
+import re
 import tempfile
-from typing import Any
+from typing import Any, TextIO
 
 TRIAL_FILE = 'trial.json'
 EVALUATIONS_FILE = 'eval_measurements.csv'
@@ -33,8 +37,20 @@ MEASUREMENTS_FILE = 'measurements.csv'
 TRACEBACK_FILE = 'traceback.txt'
 LOG_FILE = 'trial.log'
 
-# A trial that ended so is run again by the same command.
+# A trial that ended so is gone on with by the same command.
 UNFINISHED = ('running', 'interrupted')
+
+# Fields of a TrialSpec that do not change what is computed.
+_PLACES = (
+  'submission_path',
+  'benchmark',
+  'data_dir',
+  'directory',
+  'checkpoint_minutes',
+)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# What trial.json says of the part of a run that is gone on from.
+_REWOUND = ('started', 'steps', 'evaluations', 'first_non_finite_step')
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -56,6 +72,9 @@ class TrialSpec:
     max_steps: end after so many steps, or None.
     data_dir: where data sets are.
     directory: where the trial is recorded.
+    eval_every_steps: evaluate after the first step and every so many, instead
+      of by time, so that two runs can be compared row by row; or None.
+    checkpoint_minutes: between checkpoints, besides those at evaluations.
   """
 
   workload: str
@@ -72,20 +91,33 @@ class TrialSpec:
   max_steps: int | None
   data_dir: str
   directory: str
+  eval_every_steps: int | None = None
+  checkpoint_minutes: float = 10.0
 
-  def differences(self, recorded: Mapping[str, Any]) -> list[str]:
-    """What a recorded trial was run with that this one would not be.
+  def identity(self) -> dict[str, Any]:
+    """What two runs must agree in to be the same trial.
 
     Where sources and data lie may differ; what they hold may not.
     """
-    places = ('submission_path', 'benchmark', 'data_dir', 'directory')
+    content = dataclasses.asdict(self)
+    return {name: content[name] for name in content if name not in _PLACES}
+
+  def differences(self, recorded: Mapping[str, Any]) -> list[str]:
+    """What a recorded trial was run with that this one would not be."""
     return [
-      f'{field.name} {recorded.get(field.name)!r} → '
-      f'{getattr(self, field.name)!r}'
-      for field in dataclasses.fields(self)
-      if field.name not in places
-      and recorded.get(field.name) != getattr(self, field.name)
+      f'{name} {recorded.get(name)!r} → {value!r}'
+      for name, value in self.identity().items()
+      if recorded.get(name) != value
     ]
+
+
+def is_full(error: BaseException | None) -> bool:
+  """Whether an error, or what it came from, is that of a disk without space."""
+  while error is not None:
+    if isinstance(error, OSError) and error.errno in _FULL:
+      return True
+    error = error.__cause__ or error.__context__
+  return False
 
 
 def trial_directory(
@@ -102,11 +134,18 @@ def trial_directory(
 
 def write_json(path: pathlib.Path, content: Mapping[str, Any]) -> None:
   """Replaces a JSON file in one step; a reader never sees half of it."""
+  with _replacement(path) as file:
+    json.dump(content, file, indent=2, ensure_ascii=False, default=str)
+    file.write('\n')
+
+
+@contextlib.contextmanager
+def _replacement(path: pathlib.Path) -> Iterator[TextIO]:
+  """A text file that takes another's place once it is written."""
   handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}')
   try:
-    with os.fdopen(handle, 'w', encoding='utf-8') as file:
-      json.dump(content, file, indent=2, ensure_ascii=False, default=str)
-      file.write('\n')
+    with os.fdopen(handle, 'w', newline='', encoding='utf-8') as file:
+      yield file
     os.chmod(temporary, 0o644)
     os.replace(temporary, path)
   except BaseException:
@@ -139,6 +178,34 @@ class CsvLog:
   def __init__(self, path: pathlib.Path):
     self._path = path
     self._columns: list[str] = []
+    self._rows = 0
+
+  def state(self) -> dict[str, Any]:
+    """How far the file goes, for `rewind`."""
+    return {'columns': list(self._columns), 'rows': self._rows}
+
+  def rewind(self, state: Mapping[str, Any]) -> None:
+    """Cuts a file off where it was in that state.
+
+    Raises:
+      ValueError: there are fewer rows.
+    """
+    rows = []
+    if self._path.exists():
+      with open(self._path, newline='', encoding='utf-8') as file:
+        rows = list(itertools.islice(csv.DictReader(file), state['rows']))
+    if len(rows) < state['rows']:
+      raise ValueError(f'{self._path} lacks rows: only {len(rows)} are left.')
+    self._columns = list(state['columns'])
+    self._rows = len(rows)
+    if self._columns:
+      self._replace(rows)
+
+  def sync(self) -> None:
+    """Waits until what was written is on the disk."""
+    if self._path.exists():
+      with open(self._path, 'rb') as file:
+        os.fsync(file.fileno())
 
   def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
     """Adds rows; a key that a row lacks is left empty."""
@@ -150,6 +217,7 @@ class CsvLog:
       self._columns = new
       self._write('w', [dict(zip(new, new, strict=True))])
     self._write('a', rows)
+    self._rows += len(rows)
 
   def _write(self, mode: str, rows: Iterable[Mapping[str, Any]]) -> None:
     with open(self._path, mode, newline='', encoding='utf-8') as file:
@@ -159,14 +227,13 @@ class CsvLog:
     with open(self._path, newline='', encoding='utf-8') as file:
       rows = list(csv.DictReader(file))
     self._columns += new
-    with tempfile.NamedTemporaryFile(
-      'w', dir=self._path.parent, newline='', encoding='utf-8', delete=False
-    ) as file:
-      writer = csv.DictWriter(file, self._columns)
+    self._replace(rows)
+
+  def _replace(self, rows: Iterable[Mapping[str, Any]]) -> None:
+    with _replacement(self._path) as file:
+      writer = csv.DictWriter(file, self._columns, extrasaction='ignore')
       writer.writeheader()
       writer.writerows(rows)
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, self._path)
 
 
 class ScalarBuffer:
@@ -235,6 +302,8 @@ class TrialRecord:
     self._scalars = scalars
     self._evaluations = CsvLog(directory / EVALUATIONS_FILE)
     self._measurements = CsvLog(directory / MEASUREMENTS_FILE)
+    # Attempts before this one are told of, whatever it goes on from.
+    preemptions = (read_trial(directory) or {}).get('preemptions', [])
     self._content = dataclasses.asdict(spec) | {
       'format': 1,
       'status': 'running',
@@ -245,20 +314,69 @@ class TrialRecord:
       'evaluations': 0,
       'target': None,
       'first_non_finite_step': None,
+      'preemptions': preemptions,
       **facts,
       'time': None,
     }
+    self._spec = spec
     if spec.hyperparameters is not None:
       write_json(directory / 'hparams.json', spec.hyperparameters)
-    write_json(directory / 'flags_0.json', dataclasses.asdict(spec))
+
+  def begin(self, meta_data: Mapping[str, Any]) -> None:
+    """Writes what is known before the first step."""
+    count = self._preemption_count
+    flags = dataclasses.asdict(self._spec)
+    write_json(self._directory / f'flags_{count}.json', flags)
+    write_json(self._directory / f'meta_data_{count}.json', meta_data)
     self._save()
 
-  def write_meta_data(self, meta_data: Mapping[str, Any]) -> None:
-    write_json(self._directory / 'meta_data_0.json', meta_data)
+  @property
+  def _preemption_count(self) -> int:
+    return len(self._content['preemptions'])
+
+  def state(self) -> dict[str, Any]:
+    """How far the record goes, for `rewind`; writes what is logged till now."""
+    self._measurements.append(self._scalars.drain())
+    return {
+      'evaluations': self._evaluations.state(),
+      'measurements': self._measurements.state(),
+      'content': {name: self._content[name] for name in _REWOUND},
+    }
+
+  def sync(self) -> None:
+    """Waits until all rows are on the disk."""
+    self._evaluations.sync()
+    self._measurements.sync()
+
+  def rewind(
+    self, state: Mapping[str, Any], preemption: Mapping[str, Any]
+  ) -> None:
+    """Goes on where a record was in that state.
+
+    Args:
+      state: of an earlier attempt in this directory.
+      preemption: what is known of its end.
+
+    Raises:
+      ValueError: rows are missing.
+    """
+    self._evaluations.rewind(state['evaluations'])
+    self._measurements.rewind(state['measurements'])
+    self._content |= state['content']
+    self._content['preemptions'] = [
+      *self._content['preemptions'],
+      {**preemption, 'resumed': _utc_now()},
+    ]
+
+  def note(self, name: str, value: Any) -> None:
+    """Adds a fact to trial.json."""
+    self._content[name] = value
+    self._save()
 
   def evaluated(self, step: int, results: Mapping[str, float]) -> None:
     """Appends one evaluation and what the submission has logged till then."""
-    row = {'global_step': step, 'preemption_count': 0, **results}
+    count = self._preemption_count
+    row = {'global_step': step, 'preemption_count': count, **results}
     self._evaluations.append([row])
     self._measurements.append([*self._scalars.drain(), row])
     self._content['evaluations'] += 1
@@ -319,13 +437,17 @@ def amend(directory: pathlib.Path, changes: Mapping[str, Any]) -> None:
 
 
 def archive(directory: pathlib.Path) -> None:
-  """Moves an unfinished trial's files aside, into a folder of its own.
+  """Moves an earlier attempt's files aside, into a folder of its own.
 
   Nothing is lost, and no scorer takes the folder for a trial.
   """
   if not directory.is_dir():
     return
-  files = [path for path in directory.iterdir() if path.is_file()]
+  files = [
+    path
+    for path in directory.iterdir()
+    if not re.fullmatch(r'attempt_\d+', path.name)
+  ]
   if not files:
     return
   number = 1

@@ -56,18 +56,21 @@ class StepKeySequence:
 
   def __init__(self, loop_key: np.ndarray, first_step: int = 0):
     self._loop_key = loop_key
-    self._first = first_step
-    self._next = self._dispatch(first_step)
+    self._block = -1
+    self._dispatch(first_step // _BLOCK)
     self._rows: list[StepKeys] = []
 
-  def _dispatch(self, first: int) -> jax.Array:
-    return _block_of_keys(self._loop_key, np.uint32(first))
+  def _dispatch(self, block: int) -> None:
+    self._dispatched = block
+    self._next = _block_of_keys(self._loop_key, np.uint32(block * _BLOCK))
 
   def __getitem__(self, step: int) -> StepKeys:
-    """The keys of a step; steps must be asked for in order."""
-    index = step - self._first
-    if index >= len(self._rows):
-      self._first, index = step, 0
+    """The keys of a step; quick where steps are asked for in order."""
+    block, index = divmod(step, _BLOCK)
+    if block != self._block:
+      if block != self._dispatched:
+        self._dispatch(block)
       self._rows = [StepKeys(*row) for row in np.asarray(self._next)]
-      self._next = self._dispatch(step + _BLOCK)
+      self._block = block
+      self._dispatch(block + 1)
     return self._rows[index]

@@ -1,11 +1,17 @@
 """Where parameters and batches live: one mesh axis over all devices."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 import functools
 from typing import Any
 
 import jax
-from jax.sharding import NamedSharding, PartitionSpec
+from jax.sharding import (
+  Mesh,
+  NamedSharding,
+  PartitionSpec,
+  Sharding,
+  SingleDeviceSharding,
+)
 import numpy as np
 
 from algoperf import hosts, spec
@@ -97,3 +103,50 @@ def check_batch_size(batch_size: int, what: str) -> None:
       f'{what} {batch_size} is not a positive multiple of the {devices} '
       f'devices; choose one, or make fewer devices visible.'
     )
+
+
+def describe(sharding: Sharding) -> dict[str, Any]:
+  """Where an array lives, as JSON that `described` makes it of again.
+
+  Raises:
+    TypeError: neither one device nor a mesh with names.
+  """
+  if isinstance(sharding, SingleDeviceSharding):
+    (device,) = sharding.device_set
+    return {'device': device.id, 'memory': sharding.memory_kind}
+  if not isinstance(sharding, NamedSharding):
+    raise TypeError(f'a sharding of type {type(sharding).__name__}')
+  mesh = sharding.mesh
+  return {
+    'devices': [device.id for device in mesh.devices.flat],
+    'mesh': list(mesh.devices.shape),
+    'axes': list(mesh.axis_names),
+    'types': [kind.name for kind in mesh.axis_types],
+    'spec': list(sharding.spec),
+    'memory': sharding.memory_kind,
+  }
+
+
+def described(description: Mapping[str, Any]) -> Sharding:
+  """The sharding that was described, on this machine's devices."""
+  devices = {device.id: device for device in jax.devices()}
+  memory = description['memory']
+  if 'device' in description:
+    device = devices[description['device']]
+    return SingleDeviceSharding(device, memory_kind=memory)
+  where = np.array([devices[i] for i in description['devices']])
+  spec = [
+    tuple(axes) if isinstance(axes, list) else axes
+    for axes in description['spec']
+  ]
+  return NamedSharding(
+    Mesh(
+      where.reshape(description['mesh']),
+      tuple(description['axes']),
+      axis_types=tuple(
+        jax.sharding.AxisType[name] for name in description['types']
+      ),
+    ),
+    PartitionSpec(*spec),
+    memory_kind=memory,
+  )

@@ -1,6 +1,6 @@
 """Which trials to run, in which order, and which of them are done."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 import dataclasses
 import hashlib
 import os
@@ -13,6 +13,16 @@ from algoperf import records, spec, supervisor, tuning
 from algoperf import submission as submission_lib
 
 EXPERIMENT_FILE = 'experiment.json'
+
+# Attempts at a trial whose process is ended from outside, in one run of the
+# command: each goes on from the last checkpoint. What a submission does wrong,
+# out of memory included, is never tried again.
+_ATTEMPTS = 3
+_BROKEN = ('failed', 'out_of_memory')
+
+
+class UnfinishedError(Exception):
+  """A trial stopped and can be gone on with, but not now."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -32,6 +42,8 @@ class Plan:
     max_steps: end trials after so many steps, or None.
     data_dir: where data sets are.
     directory: of the experiment; holds study_1, study_2 …
+    eval_every_steps: evaluate by steps and not by time, to compare runs.
+    checkpoint_minutes: between checkpoints, besides those at evaluations.
   """
 
   benchmark: benchmark_lib.Benchmark
@@ -46,6 +58,8 @@ class Plan:
   max_steps: int | None
   data_dir: str
   directory: pathlib.Path
+  eval_every_steps: int | None = None
+  checkpoint_minutes: float = 10.0
 
   def specs(self) -> Iterator[records.TrialSpec]:
     """Every trial, study by study, so that early results are whole studies."""
@@ -84,6 +98,8 @@ class Plan:
       directory=str(
         records.trial_directory(self.directory, study, workload, number)
       ),
+      eval_every_steps=self.eval_every_steps,
+      checkpoint_minutes=self.checkpoint_minutes,
     )
 
   def budget(self, workload: str) -> float:
@@ -119,15 +135,16 @@ class Observer(Protocol):
 def run(plans: Sequence[Plan], observer: Observer) -> list[str]:
   """Runs the trials that are missing, each in a process of its own.
 
-  A trial that was interrupted is run again; so is a failed one, once the
-  submission or anything else has changed. Files of the earlier attempt are
-  kept in a folder inside the trial's.
+  A trial that was interrupted is gone on with; a failed one is run again once
+  the submission or anything else has changed. Files of an earlier attempt that
+  cannot be gone on with are kept in a folder inside the trial's.
 
   Returns:
     The status of every trial, those of earlier runs included.
 
   Raises:
     UsageError: a directory holds trials of something else; nothing was run.
+    UnfinishedError: a trial stopped, such as of a full disk.
   """
   todo = [(plan, list(plan.specs())) for plan in plans]
   done = {
@@ -154,9 +171,35 @@ def _run_trial(plan: Plan, trial: records.TrialSpec, observer: Observer) -> str:
     observer.progressed(event)
 
   observer.started(trial, plan)
-  outcome = supervisor.run(trial, plan.budget(trial.workload), on_event)
+  try:
+    outcome = _attempts(plan, trial, on_event)
+  except OSError as error:
+    if not records.is_full(error):
+      raise
+    outcome = supervisor.Outcome(status='interrupted', message='disk full')
   observer.ended(trial, outcome)
+  if outcome.status in records.UNFINISHED:
+    raise UnfinishedError(
+      f'{trial.directory} stopped ({outcome.message or "SIGTERM"})'
+    )
   return outcome.status
+
+
+def _attempts(
+  plan: Plan,
+  trial: records.TrialSpec,
+  on_event: Callable[[Mapping[str, Any]], None],
+) -> supervisor.Outcome:
+  """Runs a trial, again if its process is ended from outside."""
+  for attempt in range(1, _ATTEMPTS + 1):
+    outcome = supervisor.run(trial, plan.budget(trial.workload), on_event)
+    if not outcome.from_outside:
+      return outcome
+    if attempt < _ATTEMPTS:
+      on_event({'event': 'note', 'text': f'{outcome.message}: going on'})
+  message = f'{outcome.message}, {_ATTEMPTS} times'
+  supervisor.end(pathlib.Path(trial.directory), 'failed', message)
+  return supervisor.Outcome(status='failed', message=message)
 
 
 def _status_before(trial: records.TrialSpec) -> str | None:
@@ -171,7 +214,7 @@ def _status_before(trial: records.TrialSpec) -> str | None:
   differences = trial.differences(recorded)
   if not differences:
     return recorded['status']
-  if recorded['status'] == 'failed':
+  if recorded['status'] in _BROKEN:
     return None
   raise spec.UsageError(
     f'{trial.directory} holds another trial ({"; ".join(differences)}): choose '

@@ -1,8 +1,10 @@
 """The parent of one trial's process: starts it, watches it, ends it."""
 
 from collections.abc import Callable, Iterator, Mapping
+import contextlib
 import dataclasses
 import json
+import math
 import os
 import pathlib
 import selectors
@@ -13,11 +15,16 @@ import tempfile
 import time
 from typing import Any
 
-from algoperf import hosts, records, spec
+from algoperf import hosts, interrupt, memory, records, spec
 
+WORKER = 'algoperf.worker'
 _GRACE_SECONDS = 60.0
-_STOP_SECONDS = 20.0
+_POLL_SECONDS = 0.5
+_MEMORY_SECONDS = 1.0  # A look takes 2 ms.
 _TOLERANCE = 0.01
+
+# Signals that nobody here sends, and that come of no fault of the program's.
+_FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,6 +35,7 @@ class Outcome:
   message: str | None = None
   target: dict[str, float] | None = None
   times: dict[str, float] | None = None
+  from_outside: bool = False  # The process was ended, and did not end itself.
 
 
 def run(
@@ -36,6 +44,7 @@ def run(
   on_event: Callable[[Mapping[str, Any]], None],
   grace: float = _GRACE_SECONDS,
   host: hosts.Hosts | None = None,
+  memory_limit: int | None = None,
 ) -> Outcome:
   """Runs a trial in a process of its own and waits for it.
 
@@ -49,6 +58,8 @@ def run(
     host: which one this is, if the trial takes several. On each of them `run`
       is called with the same trial but a directory of its own; what the first
       one records there is what counts.
+    memory_limit: bytes that its processes may hold; None for what the machine
+      allows, see `memory`.
 
   Raises:
     UsageError: the trial could not begin; nothing was written.
@@ -57,7 +68,12 @@ def run(
   with tempfile.TemporaryDirectory(prefix='algoperf-') as scratch:
     child = _Child(trial_spec, pathlib.Path(scratch), host)
     try:
-      outcome = _watch(child, budget + max(grace, 0.1 * budget), on_event)
+      outcome = _watch(
+        child,
+        budget + max(grace, 0.1 * budget),
+        memory_limit or memory.limit(),
+        on_event,
+      )
     except BaseException:
       child.stop()
       raise
@@ -67,6 +83,7 @@ def run(
 def _watch(
   child: '_Child',
   allowance: float,
+  memory_limit: int,
   on_event: Callable[[Mapping[str, Any]], None],
 ) -> Outcome:
   """Follows the events of a child until it ends.
@@ -78,28 +95,37 @@ def _watch(
   timed, since, counting = 0.0, time.monotonic(), False
   outcome = None
   for event in child.events():
+    now = time.monotonic()
+    if child.memory() > memory_limit:
+      child.kill()
+      return child.out_of_memory(memory_limit)
     if event is None:
-      if counting and timed + time.monotonic() - since > allowance:
+      if outcome and now - since > interrupt.STOP_SECONDS:
+        break  # It has recorded its end, and something keeps it from ending.
+      if counting and timed + now - since > allowance:
         child.kill()
-        return child.timed_out(timed + time.monotonic() - since)
+        return child.timed_out(timed + now - since)
       on_event({})
       continue
     match event['event']:
       case 'usage_error':
         raise spec.UsageError(event['message'])
       case 'ready':
-        since, counting = time.monotonic(), True
+        timed, since, counting = event['timed'], now, True
       case 'progress':
-        timed, since = event['timed'], time.monotonic()
+        timed, since = event['timed'], now
         counting = not event.get('evaluating', False)
+        child.evaluating(not counting, now)
       case 'finished':
-        child.check_wall(event['times'])
-        outcome = Outcome(
-          **{f.name: event[f.name] for f in dataclasses.fields(Outcome)}
-        )
+        since, counting = now, False
+        child.check_times(event['times'], event['carried'])
+        outcome = Outcome(**{name: event[name] for name in _TOLD})
     on_event(event)
   status = child.wait()
   return outcome or child.died(status)
+
+
+_TOLD = ('status', 'message', 'target', 'times')
 
 
 class _Child:
@@ -116,6 +142,10 @@ class _Child:
     read_end, write_end = os.pipe()
     self._pipe = os.fdopen(read_end, 'rb', buffering=0)
     self._started = time.monotonic()
+    self._evaluating_since: float | None = None
+    self._evaluated = 0.0
+    self._measured = -math.inf
+    self._kills = memory.kills()
     task = scratch / 'trial_spec.json'
     records.write_json(
       task,
@@ -129,7 +159,7 @@ class _Child:
     )
     with open(self._early_log, 'wb') as log:
       self._process = subprocess.Popen(
-        [sys.executable, '-P', '-m', 'algoperf.worker', str(task)],
+        [sys.executable, '-P', '-m', WORKER, str(task)],
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=subprocess.STDOUT,
@@ -144,7 +174,7 @@ class _Child:
     with self._pipe, selectors.DefaultSelector() as selector:
       selector.register(self._pipe, selectors.EVENT_READ)
       while True:
-        if not selector.select(timeout=0.5):
+        if not selector.select(timeout=_POLL_SECONDS):
           yield None
           continue
         data = self._pipe.read(65536)
@@ -153,52 +183,109 @@ class _Child:
         *lines, rest = (rest + data).split(b'\n')
         yield from map(json.loads, lines)
 
-  def wait(self) -> int:
-    return self._process.wait()
+  def wait(self) -> int | None:
+    """The exit status; None if something kept it from exiting."""
+    try:
+      return self._process.wait(interrupt.STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+      return None
+    finally:
+      self.kill()
+
+  def memory(self) -> int:
+    """Bytes that its processes hold, looked up about once a second."""
+    now = time.monotonic()
+    if now - self._measured < _MEMORY_SECONDS:
+      return 0
+    self._measured = now
+    return memory.used(self._process.pid)
 
   def kill(self) -> None:
     """Ends the process and whatever it has started."""
-    if self._process.poll() is None:
+    with contextlib.suppress(ProcessLookupError):
       os.killpg(self._process.pid, signal.SIGKILL)
-      self._process.wait()
+    self._process.wait()
 
   def stop(self) -> None:
     """Asks the process to end in good order; kills it if it does not."""
     if self._process.poll() is None:
       self._process.send_signal(signal.SIGINT)
-    try:
-      self._process.wait(_STOP_SECONDS)
-    except (subprocess.TimeoutExpired, KeyboardInterrupt):
-      self.kill()
+    with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
+      self._process.wait(interrupt.STOP_SECONDS)
+    self.kill()
     trial = records.read_trial(self._directory)
     if trial is not None and trial['status'] == 'running':
       records.amend(self._directory, {'status': 'interrupted'})
 
-  def check_wall(self, times: dict[str, float]) -> None:
-    """Notes the parent's own measure of the wall time beside the child's."""
+  def evaluating(self, whether: bool, now: float) -> None:
+    """Takes the time of evaluations, from one event to the next."""
+    if whether:
+      self._evaluating_since = now
+    elif self._evaluating_since is not None:
+      self._evaluated += now - self._evaluating_since
+      self._evaluating_since = None
+
+  def check_times(
+    self, times: Mapping[str, float], carried: Mapping[str, float]
+  ) -> None:
+    """Notes this process's own measures beside the child's.
+
+    The wall time is to agree, and the child can have spent no more on
+    evaluations than was seen of them from here.
+
+    Args:
+      times: what the child says.
+      carried: what of these it was resumed with.
+    """
     wall = time.monotonic() - self._started
-    agrees = abs(wall - times['wall']) <= max(_TOLERANCE * wall, 0.1)
+    tolerance = max(_TOLERANCE * wall, 0.1)
+    own = {part: times[part] - carried[part] for part in carried}
+    agrees = (
+      abs(own['wall'] - wall) <= tolerance
+      and own['evaluation'] <= self._evaluated + tolerance
+    )
     records.amend(
       self._directory,
-      {'supervisor': {'wall': wall, 'agrees_with_child': agrees}},
+      {
+        'supervisor': {
+          'wall': wall,
+          'evaluation': self._evaluated,
+          'agrees_with_child': agrees,
+        }
+      },
     )
 
   def timed_out(self, timed: float) -> Outcome:
     return self._ended('timed_out', f'an update did not return; {timed:.0f} s')
 
-  def died(self, status: int) -> Outcome:
+  def out_of_memory(self, limit: int) -> Outcome:
+    return self._ended(
+      'out_of_memory', f'took more than the {limit / 2**30:.1f} GiB it may have'
+    )
+
+  def died(self, status: int | None) -> Outcome:
     """What to say of a process that ended without saying so itself."""
+    if status is None:
+      return self._ended('failed', 'its process stopped and did not exit')
+    if status == -signal.SIGKILL and memory.kills() > self._kills:
+      return self._ended('out_of_memory', 'the kernel ended it for its memory')
     if status < 0:
       message = f'its process was ended by {signal.Signals(-status).name}'
-      if status == -signal.SIGKILL:
-        message += ' (out of memory?)'
     else:
       message = f'its process exited with status {status}'
     if not (self._directory / records.TRIAL_FILE).exists():
       output = self._early_log.read_text(errors='replace').strip()
       message += f' before it began: {output.rpartition(chr(10))[2]}'
+    if -status in _FROM_OUTSIDE:
+      # Not ended in the record: it can be gone on with.
+      return Outcome(status='failed', message=message, from_outside=True)
     return self._ended('failed', message)
 
   def _ended(self, status: str, message: str) -> Outcome:
-    records.amend(self._directory, {'status': status, 'message': message})
+    end(self._directory, status, message)
     return Outcome(status=status, message=message)
+
+
+def end(directory: pathlib.Path, status: str, message: str) -> None:
+  """Records the end of a trial whose process could not."""
+  records.amend(directory, {'status': status, 'message': message})

@@ -14,7 +14,7 @@ import time
 from typing import Any, Protocol
 
 from algoperf import clock as clock_lib
-from algoperf import evaluation, seeds, spec, views
+from algoperf import evaluation, interrupt, seeds, spec, views
 from algoperf import submission as submission_lib
 
 _HEARTBEAT_SECONDS = 1.0
@@ -38,12 +38,33 @@ class Recorder(Protocol):
     """Writes one evaluation; called outside the clock."""
 
 
+class Checkpoints(Protocol):
+  """Who keeps what the trial could be gone on from."""
+
+  def due(self, now: float) -> bool:
+    """Whether to take one between evaluations; costs microseconds."""
+
+  def take(self, state: 'TrainState', *, met_target: bool) -> None:
+    """Takes one; called outside the clock."""
+
+
+class NoCheckpoints:
+  """Keeps nothing."""
+
+  def due(self, now: float) -> bool:
+    return False
+
+  def take(self, state: 'TrainState', *, met_target: bool) -> None:
+    pass
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Rules:
   """When a trial ends. Seconds are of submission time."""
 
   budget: float
   max_steps: int | None = None
+  eval_every_steps: int | None = None  # Instead of by time.
   stop_at: tuple[str, ...] = ('validation', 'test')
 
 
@@ -58,7 +79,14 @@ class TrainState:
   eval_results: spec.EvalResults = dataclasses.field(default_factory=list)
   reached: set[str] = dataclasses.field(default_factory=set)
   training_complete: bool = False
+  prepared_at: int = 0  # Steps made when it was last prepared for evaluation,
+  evaluated_after: int = 0  # and when it was last evaluated.
   evaluated_at: float = -math.inf  # Clock time of the end of the last one.
+
+  @property
+  def evaluated(self) -> bool:
+    """Whether it has been evaluated since its last step."""
+    return 0 < self.step == self.evaluated_after
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -75,11 +103,13 @@ class Trial:
     clock: starts in an untimed part.
     evaluate: (params, model_state, rng) → results, e.g. 'validation/loss'.
     recorder: keeps evaluations.
+    checkpoints: keeps the state, at evaluations and in between.
     throttle: called with the parameters after each step; bounds how far the
       host runs ahead.
     heartbeat: called about once a second with the progress made, on the
       submission's time: it must cost microseconds.
-    interrupted: whether somebody wants the trial to end.
+    interrupted: whether somebody wants the trial to end; asked after every
+      step. An evaluation, which may take long, raises Interrupted then.
   """
 
   workload: spec.Workload
@@ -94,9 +124,13 @@ class Trial:
   throttle: Callable[[Any], None] = lambda params: None
   heartbeat: Callable[[dict[str, Any]], None] = lambda progress: None
   interrupted: Callable[[], bool] = lambda: False
+  checkpoints: Checkpoints = dataclasses.field(default_factory=NoCheckpoints)
 
   def run(self, state: TrainState) -> Ending:
     """Trains until an ending. The clock stands in 'other' afterwards.
+
+    A state that has made steps is gone on from where it was left, before or
+    after the evaluation that may follow its last step.
 
     A loss that is NaN or infinite ends nothing: a submission may notice it in
     `eval_results` and start again from other parameters.
@@ -104,18 +138,25 @@ class Trial:
     Raises:
       Exception: whatever the submission or an evaluation raises.
     """
-    beat = -math.inf
-    while True:
+    if not state.step:
       self._step(state)
+    ending = None
+    if state.evaluated:
+      ending = self._ending_after_evaluation(state)
+    beat = -math.inf
+    while ending is None:
       now = self.clock.enter('update')
       if ending := self._ending_between_evaluations():
         break
       if self._evaluation_is_due(state, now):
-        if ending := self._evaluate(state):
-          break
+        ending = self._evaluate(state)
+      elif self.checkpoints.due(now):
+        self._checkpoint(state, met_target=False)
       elif now - beat >= _HEARTBEAT_SECONDS:
         beat = now
         self.heartbeat(self._progress(state, now))
+      if ending is None:
+        self._step(state)
     self.clock.enter('other')
     missed = ending not in (Ending.TARGET_REACHED, Ending.INTERRUPTED)
     if missed and state.eval_results:
@@ -172,8 +213,13 @@ class Trial:
     return None
 
   def _evaluation_is_due(self, state: TrainState, now: float) -> bool:
-    period = self.workload.goal.eval_period
-    return self._last_step(state) or now - state.evaluated_at >= period
+    if state.evaluated:
+      return False
+    if self._last_step(state):
+      return True
+    if every := self.rules.eval_every_steps:
+      return state.step == 1 or state.step % every == 0
+    return now - state.evaluated_at >= self.workload.goal.eval_period
 
   def _last_step(self, state: TrainState) -> bool:
     return state.training_complete or state.step == self.rules.max_steps
@@ -187,10 +233,15 @@ class Trial:
       return Ending.OUT_OF_TIME
     progress = self._progress(state, state.evaluated_at)
     self.heartbeat(progress | {'next_evaluation': 0.0, 'evaluating': True})
-    results = self.evaluate(state.params, state.model_state, rng.evaluation)
+    try:
+      results = self.evaluate(state.params, state.model_state, rng.evaluation)
+    except interrupt.Interrupted:
+      return Ending.INTERRUPTED
     state.evaluated_at = self.clock.enter('logging')
     results |= self._times()
     state.eval_results.append((state.step, results))
+    state.evaluated_after = state.step
+    missed = 'validation' not in state.reached
     state.reached |= {
       split
       for split in ('validation', 'test')
@@ -200,7 +251,16 @@ class Trial:
     self.heartbeat(
       self._progress(state, state.evaluated_at) | {'results': results}
     )
+    met_target = missed and 'validation' in state.reached
+    self._checkpoint(state, met_target=met_target)
+    return self._ending_after_evaluation(state)
+
+  def _checkpoint(self, state: TrainState, *, met_target: bool) -> None:
+    self.clock.enter('checkpointing')
+    self.checkpoints.take(state, met_target=met_target)
     self.clock.enter('update')
+
+  def _ending_after_evaluation(self, state: TrainState) -> Ending | None:
     if state.reached.issuperset(self.rules.stop_at):
       return Ending.TARGET_REACHED
     if state.training_complete:
@@ -210,6 +270,8 @@ class Trial:
   def _prepare_for_eval(self, state: TrainState, rng: spec.RandomState) -> None:
     if self.submission.prepare_for_eval is None:
       return
+    if state.prepared_at == state.step:
+      return  # Before it was interrupted in this evaluation.
     self.clock.enter('other')  # Fenced, so that the update pays for itself.
     self.clock.enter('prepare')
     state.optimizer_state, state.params, state.model_state = (
@@ -226,6 +288,7 @@ class Trial:
         rng=rng,
       )
     )
+    state.prepared_at = state.step
 
   def _times(self) -> dict[str, float]:
     clock = self.clock

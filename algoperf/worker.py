@@ -4,6 +4,9 @@ Run by `supervisor` as `python -m algoperf.worker INPUT`; INPUT is a JSON file
 with the trial's specification, the parent's process number and start time, the
 file descriptor that takes events, one JSON object a line, and, if the trial
 takes several hosts, which of them this is.
+
+Exit status: 0 if the trial has ended and has a record, 2 on bad input, 75 if
+it was interrupted and the same command goes on with it.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,7 +16,6 @@ import functools
 import json
 import os
 import pathlib
-import signal
 import sys
 import time
 import traceback
@@ -22,6 +24,7 @@ from typing import Any
 import jax
 
 from algoperf import benchmark as benchmark_lib
+from algoperf import checkpoint as checkpoint_lib
 from algoperf import clock as clock_lib
 from algoperf import (
   device_axis,
@@ -29,7 +32,10 @@ from algoperf import (
   evaluation,
   hardware,
   hosts,
+  interrupt,
+  memory,
   records,
+  resume,
   seeds,
   sharding,
   spec,
@@ -37,6 +43,8 @@ from algoperf import (
 )
 from algoperf import submission as submission_lib
 from algoperf import trial as trial_lib
+
+_INTERRUPTED = 75  # EX_TEMPFAIL of sysexits.h.
 
 
 class Events:
@@ -50,36 +58,24 @@ class Events:
       self._file.write(json.dumps({'event': kind, **content}) + '\n')
 
 
-class Interrupt:
-  """Whether to stop: after SIGINT or SIGTERM, or when the parent is gone."""
-
-  def __init__(self, parent: int):
-    self._requested = False
-    self._parent = parent
-    for number in (signal.SIGINT, signal.SIGTERM):
-      signal.signal(number, self._on_signal)
-
-  def _on_signal(self, *_: Any) -> None:
-    self._requested = True
-
-  def __call__(self) -> bool:
-    return self._requested or os.getppid() != self._parent
-
-
 def main(input_path: str) -> int:
-  """Runs one trial; 0 if it has a record, 2 on bad input."""
+  """Runs one trial and returns the exit status."""
   content = json.loads(pathlib.Path(input_path).read_text(encoding='utf-8'))
   events = Events(content['events'])
-  interrupt = Interrupt(content['parent'])
   trial_spec = records.TrialSpec(**content['spec'])
   now, started = time.monotonic, content['started']
+  channel = None
   if content['hosts'] is not None:
+    channel = hosts.join(hosts.Hosts(**content['hosts']))
+  memory.volunteer()
+  asked = interrupt.Interrupt(content['parent'])
+  stop = Stop(asked, asked.urgently)
+  if channel is not None:
     # Every decision of the loop is made on the clock, or on being interrupted:
     # the processes stay together if they agree on these two.
-    channel = hosts.join(hosts.Hosts(**content['hosts']))
     now = channel.shared(time.monotonic)
     started = channel.agree(started)
-    interrupt = channel.shared(interrupt)
+    stop = Stop(channel.shared(asked), contextlib.nullcontext)
   clock = clock_lib.SubmissionClock(
     now=now,
     fence=dispatch.fence,
@@ -89,11 +85,19 @@ def main(input_path: str) -> int:
   # A cache from an earlier run would make compilation free.
   jax.config.update('jax_enable_compilation_cache', False)
   try:
-    Worker(trial_spec, events, interrupt, clock).run()
+    status = Worker(trial_spec, events, stop, clock).run()
   except spec.UsageError as error:
     events.send('usage_error', message=str(error))
     return 2
-  return 0
+  return _INTERRUPTED if status == trial_lib.Ending.INTERRUPTED else 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Stop:
+  """Whether to end, and where it cannot wait for the next step."""
+
+  asked: Callable[[], bool]
+  urgently: Callable[[], contextlib.AbstractContextManager[None]]
 
 
 class Worker:
@@ -103,26 +107,33 @@ class Worker:
     self,
     trial_spec: records.TrialSpec,
     events: Events,
-    interrupt: Callable[[], bool],
+    stop: Stop,
     clock: clock_lib.SubmissionClock,
   ):
     self._spec = trial_spec
     self._events = events
     self._clock = clock
-    self._interrupt = interrupt
+    self._stop = stop
     self._scalars = records.ScalarBuffer()
     self._state: trial_lib.TrainState | None = None
+    self._folder = checkpoint_lib.Folder(pathlib.Path(trial_spec.directory))
+    self._mark = resume.Mark(pathlib.Path(trial_spec.directory))
+    self._found = resume.Found()
     benchmark = benchmark_lib.load(trial_spec.benchmark)
     self._row = benchmark.row(trial_spec.workload)
     self._rules = trial_lib.Rules(
       budget=self._row.goal.max_runtime
       * benchmark.rulesets[trial_spec.ruleset].budget_factor,
       max_steps=trial_spec.max_steps,
+      eval_every_steps=trial_spec.eval_every_steps,
       stop_at=benchmark.stop_at,
     )
 
-  def run(self) -> None:
+  def run(self) -> str:
     """Runs the trial to its end, whatever the submission does.
+
+    Returns:
+      The trial's status.
 
     Raises:
       UsageError: the trial cannot begin; nothing was written.
@@ -130,18 +141,21 @@ class Worker:
     workload = self._workload()
     submission, batch_size, failure = self._load_submission(workload)
     record = self._begin(workload)
-    ending = None
     try:
       if failure is not None:
         raise failure
       for note in submission.notes:
         print(note, flush=True)
-      ending = self._train(workload, submission, batch_size, record)
+      status = self._train(workload, submission, batch_size, record)
+      self._end(record, status)
     except Exception as error:
       self._clock.enter('other', fenced=False)
-      self._end(record, 'failed', error)
-    else:
-      self._end(record, ending)
+      status = _status(error)
+      self._end(record, status, error)
+    if status != trial_lib.Ending.INTERRUPTED:
+      self._mark.remove()
+      self._folder.end()
+    return status
 
   def _workload(self) -> spec.Workload:
     from workloads import registry  # Imports every model.
@@ -179,9 +193,12 @@ class Worker:
   def _begin(self, workload: spec.Workload) -> records.TrialRecord:
     """Creates the trial's directory; from here on everything is recorded."""
     directory = pathlib.Path(self._spec.directory)
+    identity = self._identity()
+    self._found = resume.find(directory, identity, hosts.common)
     try:
       directory.mkdir(parents=True, exist_ok=True)
-      records.archive(directory)
+      if self._found.checkpoint is None:
+        records.archive(directory)
       _redirect_output(directory / records.LOG_FILE)
       record = records.TrialRecord(
         directory,
@@ -190,19 +207,51 @@ class Worker:
           'budget': self._rules.budget,
           'stop_at': self._rules.stop_at,
           'goal': _primitives(workload.goal),
-          'versions': hardware.versions(),
+          'versions': identity['versions'],
           'hardware': hardware.fingerprint(),
         },
         self._scalars,
       )
-      record.write_meta_data(_meta_data(workload, self._spec.seed))
+      self._rewind(record)
+      record.begin(_meta_data(workload, self._spec.seed))
     except OSError as error:
       raise spec.UsageError(
         f'cannot write {directory}: {error.strerror}; choose another '
         '--experiment_dir.'
       ) from error
-    self._events.send('ready')
+    for line in self._found.lines():
+      print(line, flush=True)
+      self._events.send('note', text=line)
+    self._events.send('ready', timed=self._found.timed, step=self._found.step)
     return record
+
+  def _identity(self) -> dict[str, Any]:
+    """What a checkpoint must have been taken of to be gone on from."""
+    machine = hardware.fingerprint()
+    return {
+      **self._spec.identity(),
+      'workloads_digest': hardware.source_digest('workloads'),
+      'versions': hardware.versions(),
+      'hardware': {
+        name: machine[name]
+        for name in ('platform', 'device', 'devices', 'processes')
+      },
+    }
+
+  def _rewind(self, record: records.TrialRecord) -> None:
+    """Takes the record and the folder back to the checkpoint, if any."""
+    checkpoint = self._found.checkpoint
+    if checkpoint is None:
+      return
+    record.rewind(
+      checkpoint.header['record'],
+      {
+        'step': self._found.step,
+        'lost': self._found.lost,
+        'damaged': self._found.damaged,
+      },
+    )
+    self._folder.begin(self._found.step, checkpoint.header['reached'])
 
   def _train(
     self,
@@ -237,20 +286,48 @@ class Worker:
       model_state=model_state,
     )
     del params, model_state
-    return trial_lib.Trial(
+    checkpoints = resume.Checkpoints(
+      self._folder,
+      self._identity(),
+      queue=queue,
+      clock=self._clock,
+      record=record,
+      fresh=self._state,
+      period=60 * self._spec.checkpoint_minutes,
+    )
+    if self._found.checkpoint is not None:
+      checkpoints.restore(self._found.checkpoint, self._state)
+    ending = trial_lib.Trial(
       workload=workload,
       submission=submission,
       hyperparameters=hyperparameters,
       rules=self._rules,
       queue=(arrays.place_batch(batch, batch_size) for batch in queue),
-      step_keys=seeds.StepKeySequence(keys.loop),
+      step_keys=seeds.StepKeySequence(keys.loop, max(0, self._state.step - 1)),
       clock=self._clock,
-      evaluate=evaluate,
+      evaluate=functools.partial(self._urgently, evaluate),
       recorder=record,
       throttle=dispatch.Throttle().step,
-      heartbeat=lambda progress: self._events.send('progress', **progress),
-      interrupted=self._interrupt,
+      heartbeat=self._heartbeat,
+      interrupted=lambda: self._stop.asked() or self._folder.failed,
+      checkpoints=checkpoints,
     ).run(self._state)
+    if ending == trial_lib.Ending.INTERRUPTED:
+      self._clock.enter('checkpointing')
+      checkpoints.take(self._state, met_target=False)
+      self._clock.enter('other')
+    self._folder.wait()
+    return ending
+
+  def _urgently(
+    self, evaluate: Callable[..., dict[str, float]], *args: Any
+  ) -> dict[str, float]:
+    with self._stop.urgently():
+      return evaluate(*args)
+
+  def _heartbeat(self, progress: Mapping[str, Any]) -> None:
+    self._mark.write(progress['step'], progress['timed'])
+    self._events.send('progress', **progress)
 
   def _end(
     self,
@@ -266,17 +343,42 @@ class Worker:
     }
     state = self._state
     target = None if state is None else _target(self._row.goal, state)
-    record.end(
-      status,
-      steps=0 if state is None else state.step,
+    if target is not None:
+      target['checkpoint_sha256'] = self._folder.target_sha256
+    full = records.is_full(error)
+    try:
+      record.end(
+        status,
+        steps=0 if state is None else state.step,
+        times=times,
+        target=target,
+        message=message,
+        traceback=None if error is None or full else _traceback(error),
+      )
+    except OSError:
+      if not full:
+        raise
+    self._events.send(
+      'finished',
+      status=status,
+      message=message,
       times=times,
       target=target,
-      message=message,
-      traceback=error and ''.join(traceback.format_exception(error)),
+      carried=self._found.carried(),
     )
-    self._events.send(
-      'finished', status=status, message=message, times=times, target=target
-    )
+
+
+def _status(error: Exception) -> str:
+  """What an exception makes of the trial that it ended."""
+  if records.is_full(error):
+    return trial_lib.Ending.INTERRUPTED
+  text = str(error)
+  if isinstance(error, MemoryError) or (
+    isinstance(error, jax.errors.JaxRuntimeError)
+    and 'RESOURCE_EXHAUSTED' in text
+  ):
+    return 'out_of_memory'
+  return 'failed'
 
 
 def _target(
@@ -304,7 +406,13 @@ def _redirect_output(log: pathlib.Path) -> None:
   os.close(handle)
 
 
+def _traceback(error: Exception) -> str:
+  return ''.join(traceback.format_exception(error))
+
+
 def _one_line(error: Exception) -> str:
+  if records.is_full(error):
+    return 'the disk is full: free some space'
   text = str(error).strip().partition('\n')[0]
   return f'{type(error).__name__}: {text}' if text else type(error).__name__
 

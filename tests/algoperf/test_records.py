@@ -42,6 +42,7 @@ def record(tmp_path):
   trial = records.TrialRecord(
     tmp_path, make_spec(tmp_path), {'versions': {'jax': '1'}}, scalars
   )
+  trial.begin({'rng_seed': 3})
   return tmp_path, trial, scalars
 
 

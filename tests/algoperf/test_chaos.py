@@ -1,0 +1,109 @@
+"""Real processes, really killed: `scripts/chaos` in small, on the toy."""
+
+import importlib.machinery
+import importlib.util
+import os
+import pathlib
+import sys
+import textwrap
+
+import pytest
+
+from algoperf import supervisor
+from tests.algoperf import toy_worker
+
+_ROOT = pathlib.Path(__file__).parents[2]
+_BENCHMARK = textwrap.dedent("""\
+  name = "toy"
+  description = "one workload"
+  stop_at = ["validation"]
+
+  [scoring]
+  study = "least_time"
+  workload = "median"
+  held_out = "both"
+  max_ratio = 4.0
+  integral = "exact"
+
+  [rulesets.external]
+  trials = 1
+  studies = 1
+  budget_factor = 1.0
+
+  [rulesets.self]
+  trials = 1
+  studies = 1
+  budget_factor = 1.5
+
+  [workloads.toy]
+  metric = "accuracy"
+  comparison = ">="
+  max_runtime = 1000
+  eval_period = 1
+  step_hint = 100
+  batch_size = 16
+  target_source = "none"
+""")
+_STEPS = 40
+
+
+def _script():
+  loader = importlib.machinery.SourceFileLoader(
+    'chaos', str(_ROOT / 'scripts' / 'chaos')
+  )
+  module_spec = importlib.util.spec_from_loader('chaos', loader)
+  module = importlib.util.module_from_spec(module_spec)
+  sys.modules['chaos'] = module
+  loader.exec_module(module)
+  return module
+
+
+@pytest.fixture(scope='module')
+def chaos(tmp_path_factory):
+  """The undisturbed trial, and what disturbs others."""
+  folder = tmp_path_factory.mktemp('chaos')
+  definition = folder / 'toy.toml'
+  definition.write_text(_BENCHMARK)
+  path = os.pathsep.join(
+    filter(None, (str(_ROOT), os.environ.get('PYTHONPATH')))
+  )
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(supervisor, 'WORKER', toy_worker.__name__)
+    patch.setenv('PYTHONPATH', path)
+    # Compiles in less time.
+    patch.setenv('XLA_FLAGS', '--xla_backend_optimization_level=0')
+    yield _script().prepare(
+      folder,
+      'toy',
+      steps=_STEPS,
+      seed=0,
+      data_dir='',
+      benchmark=str(definition),
+    )
+
+
+def test_killed_again_and_again(chaos):
+  line = chaos.kills(3)
+  assert line.startswith('3 times SIGKILL')
+  assert 'resumed 0 times' not in line
+
+
+def test_terminated_within_seconds_and_without_loss(chaos):
+  assert '0 steps made again, resumed 1 times' in chaos.terms(1)
+
+
+@pytest.mark.long
+def test_the_newest_cut_short(chaos):
+  assert 'is damaged' in chaos.truncated()
+
+
+@pytest.mark.long
+def test_a_stepped_wall_clock(chaos):
+  assert 'counted' in chaos.clock_steps()
+
+
+def test_a_disk_that_runs_full(chaos):
+  line = chaos.full_disk()
+  if 'skipped' in line:
+    pytest.skip(line)
+  assert 'the disk is full' in line
