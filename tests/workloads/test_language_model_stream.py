@@ -10,7 +10,7 @@ import pytest
 
 from algoperf import spec
 from tests.workloads import tiny_text
-from workloads.data import packing, stream
+from workloads.data import packing, splits
 from workloads.language_model import (
   configs,
   data,
@@ -146,7 +146,8 @@ def test_two_steps_and_evaluation(tiny, module, config):
 def test_windows_are_the_documents_joined_in_a_drawn_order(tiny):
   stored = {
     split: [
-      example['tokens'] for example in stream.source(tiny, fineweb.NAME, split)
+      example['tokens']
+      for example in splits.open_split(tiny, fineweb.NAME, split)
     ]
     for split in ('train', 'validation')
   }
@@ -167,7 +168,7 @@ def test_windows_are_the_documents_joined_in_a_drawn_order(tiny):
 def test_an_epoch_has_every_window_once(tiny):
   stored = [
     tuple(example['tokens'])
-    for example in stream.source(tiny, fineweb.NAME, 'train')
+    for example in splits.open_split(tiny, fineweb.NAME, 'train')
   ]
   queue = fineweb.train_batches(FINEWEB, tiny, 1, KEY)
   for _ in range(2):
@@ -187,14 +188,14 @@ def test_windows_are_evaluated_in_whole_batches(tiny):
   batches = list(data.eval_batches(FINEWEB, tiny, 'validation', 4))
   assert [batch['weights'].sum() for batch in batches] == [64, 64]
   assert len(list(data.eval_batches(FINEWEB, tiny, 'eval_train', 4))) == 2
-  stored = stream.source(tiny, fineweb.NAME, 'validation')
+  stored = splits.open_split(tiny, fineweb.NAME, 'validation')
   inputs = np.concatenate([batch['inputs'] for batch in batches])
   for row, example in zip(inputs, stored, strict=False):
     np.testing.assert_array_equal(row, example['tokens'][:-1])
 
 
 def test_fewer_windows_than_asked_for_are_padded(tiny):
-  count = len(stream.source(tiny, fineweb.NAME, 'validation'))
+  count = len(splits.open_split(tiny, fineweb.NAME, 'validation'))
   many = dataclasses.replace(FINEWEB, num_validation_examples=10_000)
   batches = list(data.eval_batches(many, tiny, 'validation', 7))
   assert sum(batch['weights'].sum() for batch in batches) == 16 * count
@@ -209,7 +210,8 @@ def test_windows_of_another_length_are_refused(tiny):
 def test_packed_rows_hold_whole_sentences_shifted(tiny):
   vocabulary = lm1b._tokenizer(LM1B, tiny)
   texts = [
-    example['text'].decode() for example in stream.source(tiny, 'lm1b', 'train')
+    example['text'].decode()
+    for example in splits.open_split(tiny, 'lm1b', 'train')
   ]
   encoded = [tuple(tokens) for tokens in vocabulary.encode(texts)]
   kept = [tokens for tokens in encoded if len(tokens) <= 24]
@@ -233,7 +235,8 @@ def test_packed_rows_hold_whole_sentences_shifted(tiny):
 def test_the_held_out_sentences_are_halved(tiny):
   vocabulary = lm1b._tokenizer(LM1B, tiny)
   stored = [
-    example['text'].decode() for example in stream.source(tiny, 'lm1b', 'test')
+    example['text'].decode()
+    for example in splits.open_split(tiny, 'lm1b', 'test')
   ]
   expected = {'validation': stored[:20], 'test': stored[20:]}
   for split, texts in expected.items():

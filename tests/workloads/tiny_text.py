@@ -70,12 +70,20 @@ def write_lm1b(
   store.prepare(Lm1b(data_dir=data_dir, sizes=sizes, most_words=most_words))
 
 
-def documents(count: int, vocab_size: int, seed: int = 0) -> list[np.ndarray]:
-  """Random tokens, each document ended by the last id."""
-  rng = np.random.default_rng(seed)
+def documents(
+  count: int, vocab_size: int, lengths: tuple[int, int] = (1, 60)
+) -> list[np.ndarray]:
+  """Random tokens, each document ended by the last id.
+
+  Args:
+    count: of documents.
+    vocab_size: of ids.
+    lengths: the least, and what all are below; without the end.
+  """
+  rng = np.random.default_rng(0)
   return [
     np.append(rng.integers(vocab_size - 1, size=length), vocab_size - 1)
-    for length in rng.integers(1, 60, count)
+    for length in rng.integers(*lengths, count)
   ]
 
 

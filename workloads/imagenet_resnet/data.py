@@ -93,22 +93,17 @@ def prepare(config: configs.Config, data_dir: str) -> None:
   Raises:
     UsageError: it cannot be made here.
   """
-  if streams(config):
-    imagenet.prepare(config, data_dir)
-  else:
+  if config.in_memory:
     store.prepare(_builder(data_dir))
+  else:
+    imagenet.prepare(config, data_dir)
 
 
 def is_ready(config: configs.Config, data_dir: str) -> bool:
   """Whether `prepare` would have nothing to do."""
-  if streams(config):
-    return imagenet.is_ready(config, data_dir)
-  return store.is_prepared(_builder(data_dir))
-
-
-def streams(config: configs.Config) -> bool:
-  """Whether the data set is too large to be held in memory."""
-  return config.dataset == 'imagenet2012'
+  if config.in_memory:
+    return store.is_prepared(_builder(data_dir))
+  return imagenet.is_ready(config, data_dir)
 
 
 def load(
@@ -141,7 +136,7 @@ def train_batches(
   data_rng: spec.RandomState,
 ) -> Iterator[batches.Batch]:
   """Endless training batches of augmented images; digits are shifted."""
-  if streams(config):
+  if not config.in_memory:
     return imagenet.train_batches(config, data_dir, batch_size, data_rng)
   arrays = load(config, data_dir, 'train')
   background = -np.array(config.mean) / np.array(config.stddev)
@@ -155,15 +150,20 @@ def train_batches(
 
 
 def eval_batches(
-  config: configs.Config, data_dir: str, split: str, batch_size: int
+  config: configs.Config,
+  data_dir: str,
+  split: str,
+  batch_size: int,
+  tight: bool = False,
 ) -> Iterator[batches.Batch]:
   """One pass over a split in order, the last batch padded.
 
   Batches also have `weights`: 1 for examples, 0 for padding.
   """
-  if streams(config):
-    return imagenet.eval_batches(config, data_dir, split, batch_size)
-  return batches.eval_batches(load(config, data_dir, split), batch_size)
+  if config.in_memory:
+    arrays = load(config, data_dir, split)
+    return batches.eval_batches(arrays, batch_size, tight)
+  return imagenet.eval_batches(config, data_dir, split, batch_size, tight)
 
 
 def random_crop(

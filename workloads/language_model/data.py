@@ -54,15 +54,20 @@ def train_batches(
 
 
 def eval_batches(
-  config: configs.Config, data_dir: str, split: str, batch_size: int
+  config: configs.Config,
+  data_dir: str,
+  split: str,
+  batch_size: int,
+  tight: bool = False,
 ) -> Iterator[batches.Batch]:
   """One pass in order, with float32 `weights` [B, L]: 0 for padding.
 
-  'eval_train' is taken from the training data.
+  'eval_train' is taken from the training data. Batches are this host's rows of
+  `batch_size`, or, if `tight`, of no more than the split needs.
 
   Raises:
     UsageError: the data are not there.
   """
   return _DATA_SETS[config.dataset].eval_batches(
-    config, data_dir, split, batch_size
+    config, data_dir, split, batch_size, tight
   )

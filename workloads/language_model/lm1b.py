@@ -23,13 +23,20 @@ from typing import Any
 
 from etils import epath
 import grain
-import jax
 import numpy as np
 import tensorflow_datasets as tfds
 from tensorflow_datasets.datasets.lm1b import lm1b_dataset_builder
 
 from algoperf import spec
-from workloads.data import batches, hosted, packing, stream, tokenizer
+from workloads.data import (
+  batches,
+  hosted,
+  packing,
+  rows,
+  splits,
+  stream,
+  tokenizer,
+)
 from workloads.language_model import configs
 
 NAME = 'lm1b'
@@ -94,7 +101,7 @@ def train_batches(
   data_dir: str,
   batch_size: int,
   data_rng: spec.RandomState,
-  hosts: tuple[int, int] | None = None,
+  hosts: rows.Hosts | None = None,
 ) -> grain.DatasetIterator[batches.Batch]:
   return stream.train_stream(
     _source(config, data_dir, 'train'),
@@ -103,13 +110,17 @@ def train_batches(
     transform=_Encoder(_tokenizer(config, data_dir)),
     keep=functools.partial(_fits, length=config.sequence_length),
     workers=stream.workers(config.workers),
-    hosts=hosts or (jax.process_index(), jax.process_count()),
+    hosts=hosts,
     finish=functools.partial(_packed, length=config.sequence_length),
   )
 
 
 def eval_batches(
-  config: configs.Config, data_dir: str, split: str, batch_size: int
+  config: configs.Config,
+  data_dir: str,
+  split: str,
+  batch_size: int,
+  tight: bool = False,
 ) -> Iterator[batches.Batch]:
   encode = _Encoder(_tokenizer(config, data_dir))
   for batch in stream.eval_stream(
@@ -117,7 +128,7 @@ def eval_batches(
     batch_size=batch_size,
     transform=functools.partial(_padded, encode, length=config.eval_length),
     workers=stream.workers(config.workers),
-    hosts=(jax.process_index(), jax.process_count()),
+    tight=tight,
   ):
     yield {**batch, 'weights': packing.weights(batch['targets'])}
 
@@ -141,13 +152,13 @@ class _Encoder:
 class _Range:
   """Some examples that follow each other."""
 
-  examples: stream.RandomAccess
+  examples: splits.RandomAccess
   indices: range
 
   def __len__(self) -> int:
     return len(self.indices)
 
-  def __getitem__(self, index: int) -> stream.Example:
+  def __getitem__(self, index: int) -> splits.Example:
     return self.examples[self.indices[index]]
 
 
@@ -178,7 +189,7 @@ def _padded(
 
 def _part(
   config: configs.Config, data_dir: str, split: str
-) -> stream.RandomAccess:
+) -> splits.RandomAccess:
   """The examples of a split for evaluation."""
   if split == 'eval_train':
     limit = config.num_eval_train_examples
@@ -191,12 +202,14 @@ def _part(
 
 def _source(
   config: configs.Config, data_dir: str, split: str, limit: int | None = None
-) -> stream.RandomAccess:
-  return stream.source(data_dir, NAME, split, limit=limit, workload=config.name)
+) -> splits.RandomAccess:
+  return splits.open_split(
+    data_dir, NAME, split, limit=limit, workload=config.name
+  )
 
 
 def _is_prepared(data_dir: str) -> bool:
-  return all(stream.is_prepared(data_dir, NAME, split) for split in _FILES)
+  return all(splits.is_prepared(data_dir, NAME, split) for split in _FILES)
 
 
 def _tokenizer(config: configs.Config, data_dir: str) -> tokenizer.Tokenizer:

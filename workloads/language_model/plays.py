@@ -118,10 +118,14 @@ def train_batches(
 
 
 def eval_batches(
-  config: configs.Config, data_dir: str, split: str, batch_size: int
+  config: configs.Config,
+  data_dir: str,
+  split: str,
+  batch_size: int,
+  tight: bool = False,
 ) -> Iterator[batches.Batch]:
   arrays = load(config, data_dir, split)
-  for batch in batches.eval_batches(arrays, batch_size):
+  for batch in batches.eval_batches(arrays, batch_size, tight):
     weights_BxL = np.repeat(
       batch['weights'][:, None], config.sequence_length, axis=1
     )

@@ -6,7 +6,7 @@ import dataclasses
 from etils import epath
 from tensorflow_datasets.translate import wmt14, wmt17
 
-from workloads.data import hosted, store, stream
+from workloads.data import hosted, splits, store
 from workloads.wmt import numerals
 
 
@@ -39,8 +39,8 @@ class Corpus:
   prepare: Callable[[str], None]
 
   def is_prepared(self, data_dir: str) -> bool:
-    return stream.is_prepared(data_dir, self.train, 'train') and all(
-      stream.is_prepared(data_dir, self.held_out, split)
+    return splits.is_prepared(data_dir, self.train, 'train') and all(
+      splits.is_prepared(data_dir, self.held_out, split)
       for split in ('validation', 'test')
     )
 
