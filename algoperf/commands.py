@@ -5,6 +5,7 @@ returns the exit status: 0, or 1 if something was found wanting.
 """
 
 from collections.abc import Sequence
+import contextlib
 import dataclasses
 import gc
 import os
@@ -12,7 +13,7 @@ import pathlib
 from typing import TYPE_CHECKING, Any
 
 from algoperf import benchmark as benchmark_lib
-from algoperf import spec
+from algoperf import hosts, spec
 
 if TYPE_CHECKING:
   from algoperf import study
@@ -33,6 +34,7 @@ class TrialOptions:
     num_studies: None for the command's default.
     seed: of the experiment; None for the one before, or a fresh one.
     max_steps: end trials after so many steps.
+    host: which one this is, if trials take several.
   """
 
   benchmark: str
@@ -44,6 +46,7 @@ class TrialOptions:
   num_studies: int | None
   seed: int | None
   max_steps: int | None
+  host: hosts.Hosts | None = None
 
 
 def show_list(kinds: Sequence[str], benchmark: str) -> int:
@@ -71,7 +74,7 @@ def run(
     experiment_name,
     benchmark_lib.Ruleset(name='run', trials=1, studies=1, budget_factor=1),
   )
-  return _run_plans([plan])
+  return _run_plans([plan], options.host)
 
 
 def bench(
@@ -90,7 +93,8 @@ def bench(
         benchmark.rulesets[options.ruleset],
       )
       for submission in submissions
-    ]
+    ],
+    options.host,
   )
 
 
@@ -269,16 +273,20 @@ def _search_space(
   return pathlib.Path(asked) if asked else source.search_space
 
 
-def _run_plans(plans: Sequence['study.Plan']) -> int:
+def _run_plans(plans: Sequence['study.Plan'], host: hosts.Hosts | None) -> int:
   import rich.console
 
-  from algoperf import progress, study
+  from algoperf import progress, relay, study
 
   screen = progress.Screen(rich.console.Console())
-  try:
-    statuses = study.run(plans, screen)
-  finally:
-    screen.close()
+  with contextlib.closing(screen):
+    if host is None:
+      statuses = study.run(plans, screen)
+    elif host.index == 0:
+      with contextlib.closing(relay.Leader(host)) as leader:
+        statuses = study.run(plans, screen, leader.announce)
+    else:
+      statuses = study.follow(plans, screen, relay.Follower(host).trials())
   for plan in plans:
     print(f'results: {os.path.relpath(plan.directory)}')
   return 1 if 'failed' in statuses or 'timed_out' in statuses else 0

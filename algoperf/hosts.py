@@ -11,8 +11,6 @@ import socket
 import struct
 from typing import Any
 
-import numpy as np
-
 from algoperf import spec
 
 _MESSAGE = struct.Struct('!d')
@@ -53,6 +51,10 @@ class Hosts:
   def address(self) -> str:
     """The first host."""
     return self.coordinator.rpartition(':')[0]
+
+  @property
+  def port(self) -> int:
+    return int(self.coordinator.rpartition(':')[2])
 
 
 def join(hosts: Hosts, timeout: int = 300) -> 'Channel':
@@ -97,6 +99,8 @@ class Channel:
 
   def __init__(self, hosts: Hosts):
     """Connects all processes, which have joined; `join` does it."""
+    import numpy as np
+
     self._first = hosts.index == 0
     port, token = 0, b''
     if self._first:

@@ -1,6 +1,6 @@
 """Which trials to run, in which order, and which of them are done."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import dataclasses
 import hashlib
 import os
@@ -9,7 +9,7 @@ import tempfile
 from typing import Any, Protocol
 
 from algoperf import benchmark as benchmark_lib
-from algoperf import records, spec, supervisor, tuning
+from algoperf import hosts, records, spec, supervisor, tuning
 from algoperf import submission as submission_lib
 
 EXPERIMENT_FILE = 'experiment.json'
@@ -116,12 +116,21 @@ class Observer(Protocol):
     """The running trial has ended."""
 
 
-def run(plans: Sequence[Plan], observer: Observer) -> list[str]:
+def run(
+  plans: Sequence[Plan],
+  observer: Observer,
+  announce: Callable[[records.TrialSpec], hosts.Hosts] | None = None,
+) -> list[str]:
   """Runs the trials that are missing, each in a process of its own.
 
   A trial that was interrupted is run again; so is a failed one, once the
   submission or anything else has changed. Files of the earlier attempt are
   kept in a folder inside the trial's.
+
+  Args:
+    plans: the trials.
+    observer: is told how they go.
+    announce: if trials take several hosts, tells the others of one that begins.
 
   Returns:
     The status of every trial, those of earlier runs included.
@@ -142,19 +151,73 @@ def run(plans: Sequence[Plan], observer: Observer) -> list[str]:
       if status := done.get(trial.directory):
         observer.skipped(trial, status)
       else:
-        status = _run_trial(plan, trial, observer)
+        host = None if announce is None else announce(trial)
+        status = _run_trial(plan, trial, observer, host)
       statuses.append(status)
   return statuses
 
 
-def _run_trial(plan: Plan, trial: records.TrialSpec, observer: Observer) -> str:
+def follow(
+  plans: Sequence[Plan],
+  observer: Observer,
+  announced: Iterable[tuple[records.TrialSpec, hosts.Hosts]],
+) -> list[str]:
+  """Takes part in the trials that the first of several hosts runs.
+
+  What this host records of a trial is in a folder inside that trial's, where no
+  scorer takes it for a trial.
+
+  Returns:
+    The status of every trial.
+
+  Raises:
+    UsageError: the first host runs something else than was planned here.
+  """
+  statuses = []
+  for trial, host in announced:
+    plan, own = _own(plans, trial, host.index)
+    statuses.append(_run_trial(plan, own, observer, host))
+  return statuses
+
+
+def _own(
+  plans: Sequence[Plan], trial: records.TrialSpec, index: int
+) -> tuple[Plan, records.TrialSpec]:
+  """Our plan for a trial of the first host, and the trial with our places."""
+  for plan in plans:
+    ours = (plan.source.name, plan.source.digest, plan.benchmark.digest)
+    theirs = (trial.submission, trial.submission_digest, trial.benchmark_digest)
+    if ours == theirs and trial.workload in plan.workloads:
+      directory = records.trial_directory(
+        plan.directory, trial.study, trial.workload, trial.trial
+      )
+      return plan, dataclasses.replace(
+        trial,
+        submission_path=str(plan.source.path),
+        benchmark=plan.benchmark_path,
+        data_dir=plan.data_dir,
+        directory=str(directory / f'host_{index}'),
+      )
+  raise spec.UsageError(
+    f'process 0 runs {trial.submission} on {trial.workload}, which is not the '
+    'same here: give every process the same submission, workload and benchmark.'
+  )
+
+
+def _run_trial(
+  plan: Plan,
+  trial: records.TrialSpec,
+  observer: Observer,
+  host: hosts.Hosts | None,
+) -> str:
   def on_event(event: Mapping[str, Any]) -> None:
     if event.get('event') == 'ready':  # Before that, nothing is written.
       write_experiment(plan)
     observer.progressed(event)
 
   observer.started(trial, plan)
-  outcome = supervisor.run(trial, plan.budget(trial.workload), on_event)
+  budget = plan.budget(trial.workload)
+  outcome = supervisor.run(trial, budget, on_event, host=host)
   observer.ended(trial, outcome)
   return outcome.status
 
