@@ -43,7 +43,7 @@ target_source = "none"
 def tiny(tmp_path_factory) -> str:
   path = str(tmp_path_factory.mktemp('tiny'))
   # Splits are of one size, so that evaluation is compiled once.
-  tiny_text.write_wmt(path, {'train': 4, 'validation': 4, 'test': 4})
+  tiny_text.write_wmt(path, {'train': 2, 'validation': 2, 'test': 2})
   tiny_text.write_lm1b(path, {'train': 4, 'test': 8})
   # One document for training, one held out, each of two windows and a rest.
   texts = tiny_text.documents(2, 50_257, lengths=(2 * 1025, 3 * 1025))
