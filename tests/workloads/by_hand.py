@@ -29,7 +29,7 @@ _GATES: dict[str, Callable[[Array], Array]] = {
 def filled(shapes: Any, scalar: float = 19.99859) -> dict[str, Any]:
   """Float32 parameters by shape alone.
 
-  A matrix of N entries is a normal sample of seed N over the root of its fan-in,
+  A matrix of N entries is a normal sample of seed N over its fan-in's root,
   a scale of n entries 1 + 0.1 times that of n, a bias 0.1 times that of n + 1.
   """
 
