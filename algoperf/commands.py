@@ -7,6 +7,7 @@ returns the exit status: 0, or 1 if something was found wanting.
 from collections.abc import Sequence
 import contextlib
 import dataclasses
+import functools
 import gc
 import os
 import pathlib
@@ -190,10 +191,28 @@ def prepare_data(names: Sequence[str], data_dir: str) -> int:
   from workloads import registry
 
   for workload in [registry.get(name) for name in names]:
-    print(f'{workload.name}: preparing in {data_dir}', flush=True)
-    workload.prepare_data(data_dir)
+    if not workload.data_is_ready(data_dir):
+      _prepare(workload, data_dir)
     print(f'{workload.name}: ready')
   return 0
+
+
+def _prepare(workload: spec.Workload, data_dir: str) -> None:
+  """Says what it takes, and how far it has come."""
+  from algoperf import hardware
+
+  needs = workload.data_needs()
+  existing = pathlib.Path(data_dir)
+  while not existing.exists():
+    existing = existing.parent
+  free = hardware.free_disk_gib(str(existing))
+  print(
+    f'{workload.name}: made from {needs.source}; takes up to '
+    f'{needs.disk_gib:g} GiB of disk and {needs.time}; {free:.0f} GiB are free '
+    f'at {data_dir}{" – TOO LITTLE?" if free < needs.disk_gib else ""}',
+    flush=True,
+  )
+  workload.prepare_data(data_dir, functools.partial(print, flush=True))
 
 
 def data_status(names: Sequence[str], data_dir: str) -> int:
@@ -201,11 +220,16 @@ def data_status(names: Sequence[str], data_dir: str) -> int:
   from workloads import registry
 
   names = names or registry.names()
-  ready = {n: registry.get(n).data_is_ready(data_dir) for n in names}
-  width = max(map(len, ready))
-  for name, there in ready.items():
-    print(f'{name:{width}}  {"ready" if there else "missing"}')
-  return 0 if all(ready.values()) else 1
+  width = max(map(len, names))
+  missing = False
+  for name in names:
+    state = 'ready'
+    try:
+      registry.get(name).check_data(data_dir)
+    except spec.UsageError as error:
+      missing, state = True, str(error)
+    print(f'{name:{width}}  {state}')
+  return 1 if missing else 0
 
 
 def doctor(*, benchmark: str, data_dir: str) -> int:

@@ -113,6 +113,7 @@ class Worker:
     self._scalars = records.ScalarBuffer()
     self._state: trial_lib.TrainState | None = None
     benchmark = benchmark_lib.load(trial_spec.benchmark)
+    jax.config.update('jax_default_matmul_precision', benchmark.precision)
     self._row = benchmark.row(trial_spec.workload)
     self._rules = trial_lib.Rules(
       budget=self._row.goal.max_runtime
@@ -147,7 +148,7 @@ class Worker:
     from workloads import registry  # Imports every model.
 
     workload = registry.get(self._spec.workload).with_goal(self._row.goal)
-    workload.prepare_data(self._spec.data_dir)
+    workload.require_data(self._spec.data_dir)
     workload.attach_metrics_logger(self._scalars)
     return workload
 

@@ -22,6 +22,7 @@ class Config:
   num_validation_examples: int
   num_test_examples: int
   eval_batch_size: int
+  dtype: str = 'float32'  # Of activations and logits.
   in_memory: bool = False  # The data, and batches for evaluation.
 
 
@@ -33,15 +34,22 @@ class Data(Protocol):
   training may also be whole.
   """
 
-  def prepare(self, config: Any, data_dir: str) -> None:
+  def prepare(self, config: Any, data_dir: str, report: spec.Report) -> None:
     """Puts the data below data_dir unless they are there.
 
     Raises:
       UsageError: they cannot be made here.
     """
 
-  def is_ready(self, config: Any, data_dir: str) -> bool:
-    """Whether `prepare` would have nothing to do."""
+  def check(self, config: Any, data_dir: str) -> None:
+    """Refuses data that are not there as a whole.
+
+    Raises:
+      UsageError: with the command that mends it.
+    """
+
+  def needs(self, config: Any) -> spec.DataNeeds:
+    """What `prepare` takes."""
 
   def train_batches(
     self,
@@ -78,6 +86,11 @@ class Workload(spec.Workload):
     return spec.LossType.SOFTMAX_CROSS_ENTROPY
 
   @property
+  def compute_dtype(self) -> str:
+    """What the model computes in; products of float32 at JAX's precision."""
+    return self.config.dtype
+
+  @property
   def num_train_examples(self) -> int:
     return self.config.num_train_examples
 
@@ -105,11 +118,22 @@ class Workload(spec.Workload):
     )
     return variables
 
-  def prepare_data(self, data_dir: str) -> None:
-    self.data.prepare(self.config, data_dir)
+  def prepare_data(
+    self, data_dir: str, report: spec.Report = spec.silent
+  ) -> None:
+    self.data.prepare(self.config, data_dir, report)
 
-  def data_is_ready(self, data_dir: str) -> bool:
-    return self.data.is_ready(self.config, data_dir)
+  def require_data(self, data_dir: str) -> None:
+    if self.config.in_memory:
+      self.prepare_data(data_dir)
+    else:
+      self.check_data(data_dir)
+
+  def check_data(self, data_dir: str) -> None:
+    self.data.check(self.config, data_dir)
+
+  def data_needs(self) -> spec.DataNeeds:
+    return self.data.needs(self.config)
 
   def build_input_queue(
     self,

@@ -11,7 +11,9 @@ def test_prepares_and_says_what_is_there(
   data_dir: str, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture
 ):
   assert cli.main(['data', 'status', 'mnist_resnet', f'--data_dir={tmp_path}'])
-  assert capsys.readouterr().out.split() == ['mnist_resnet', 'missing']
+  out = capsys.readouterr().out
+  assert out.startswith('mnist_resnet  The data set mnist5k in ')
+  assert f'`algoperf data prepare mnist_resnet --data_dir={tmp_path}`' in out
   flag = f'--data_dir={data_dir}'
   assert cli.main(['data', 'prepare', 'mnist_resnet', flag]) == 0
   assert capsys.readouterr().out.endswith('mnist_resnet: ready\n')

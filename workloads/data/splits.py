@@ -9,11 +9,11 @@ from typing import Any, Protocol
 import tensorflow_datasets as tfds
 
 from algoperf import spec
+from workloads.data import formats
 
 Example = Mapping[str, Any]
 
 _VERSION = re.compile(r'\d+\.\d+\.\d+')
-_RANDOM_ACCESS = ('array_record',)
 _AT_ONCE = 1024  # Examples read together when all are.
 
 
@@ -81,7 +81,13 @@ def _directory(data_dir: str, name: str, split: str, workload: str) -> str:
       f'The data set {name} in {data_dir} is {state}: {mend}'
     )
   newest = max(versions, key=lambda path: [*map(int, path.name.split('.'))])
-  info = tfds.builder_from_directory(str(newest)).info
+  found = formats.of(newest)
+  if formats.RANDOM_ACCESS not in found:
+    raise spec.UsageError(
+      f'The data set {newest} is in the format {", ".join(sorted(found))}, '
+      f'which has no random access; to convert it, {mend}'
+    )
+  info = _builder(newest).info
   if split not in info.splits:
     raise spec.UsageError(f'The data set {newest} has no split {split}: {mend}')
   expected = {path.name for path in info.splits[split].filepaths}
@@ -91,12 +97,17 @@ def _directory(data_dir: str, name: str, split: str, workload: str) -> str:
       f'The data set {newest} lacks {len(absent)} of its files, such as '
       f'{min(absent)}: delete it and {mend}'
     )
-  if info.file_format.value not in _RANDOM_ACCESS:
-    raise spec.UsageError(
-      f'The data set {newest} is in the format {info.file_format.value}, which '
-      f'has no random access: {mend}'
-    )
   return str(newest)
+
+
+def _builder(directory: str | pathlib.Path) -> tfds.core.DatasetBuilder:
+  """A reader of the files in the format with random access."""
+  builder = tfds.builder_from_directory(str(directory))
+  if builder.info.file_format.value != formats.RANDOM_ACCESS:
+    builder.info.set_file_format(
+      formats.RANDOM_ACCESS, override=True, override_if_initialized=True
+    )
+  return builder
 
 
 class _Stored:
@@ -106,8 +117,7 @@ class _Stored:
     self, directory: str, split: str, skip: Sequence[str], limit: int | None
   ):
     self._arguments = (directory, split, skip, limit)
-    builder = tfds.builder_from_directory(directory)
-    size = builder.info.splits[split].num_examples
+    size = _builder(directory).info.splits[split].num_examples
     self._length = size if limit is None else min(size, limit)
 
   def __reduce__(self) -> tuple[Any, ...]:
@@ -127,6 +137,6 @@ class _Stored:
   @functools.cached_property
   def _opened(self) -> Sequence[Example]:
     directory, split, skip, _ = self._arguments
-    return tfds.builder_from_directory(directory).as_data_source(
+    return _builder(directory).as_data_source(
       split, decoders={name: tfds.decode.SkipDecoding() for name in skip}
     )

@@ -87,23 +87,37 @@ def split_by_class(labels_N: np.ndarray) -> dict[str, np.ndarray]:
   return {split: np.concatenate(part) for split, part in parts.items()}
 
 
-def prepare(config: configs.Config, data_dir: str) -> None:
+def prepare(
+  config: configs.Config, data_dir: str, report: spec.Report = spec.silent
+) -> None:
   """Puts the data set of a configuration below data_dir unless it is there.
 
   Raises:
     UsageError: it cannot be made here.
   """
   if config.in_memory:
-    store.prepare(_builder(data_dir))
+    store.prepare(_builder(data_dir), report)
   else:
-    imagenet.prepare(config, data_dir)
+    imagenet.prepare(config, data_dir, report)
 
 
-def is_ready(config: configs.Config, data_dir: str) -> bool:
-  """Whether `prepare` would have nothing to do."""
+def check(config: configs.Config, data_dir: str) -> None:
+  """Refuses data that are not there as a whole.
+
+  Raises:
+    UsageError: with the command that mends it.
+  """
   if config.in_memory:
-    return store.is_prepared(_builder(data_dir))
-  return imagenet.is_ready(config, data_dir)
+    store.check(_builder(data_dir), config.name)
+  else:
+    imagenet.check(config, data_dir)
+
+
+def needs(config: configs.Config) -> spec.DataNeeds:
+  if config.in_memory:
+    source = 'a wheel of 0.8 MB'
+    return spec.DataNeeds(source=source, disk_gib=0.1, time='some seconds')
+  return imagenet.NEEDS
 
 
 def load(

@@ -27,15 +27,25 @@ _ATTEMPTS = 10
 _MIDDLE = 224 / 256  # Side of the evaluation crop over the shorter side.
 
 
-def is_ready(config: configs.Config, data_dir: str) -> bool:
-  """Whether all splits are on disk."""
-  return all(
-    splits.is_prepared(data_dir, *_place(config, split))
-    for split in spec.SPLITS
-  )
+NEEDS = spec.DataNeeds(
+  source='your own archives of ImageNet (146 GB) and ImageNet V2 (1 GB), or '
+  "TFDS's TFRecord files of both",
+  disk_gib=300,  # The archives are among it.
+  time='1 to 2 hours',
+)
 
 
-def prepare(config: configs.Config, data_dir: str) -> None:
+def check(config: configs.Config, data_dir: str) -> None:
+  """Refuses data sets that are not there as a whole.
+
+  Raises:
+    UsageError: with the command that mends it.
+  """
+  for split in spec.SPLITS:
+    _source(config, data_dir, split)
+
+
+def prepare(config: configs.Config, data_dir: str, report: spec.Report) -> None:
   """Makes the data sets from the user's archives unless they are there.
 
   Raises:
@@ -46,10 +56,8 @@ def prepare(config: configs.Config, data_dir: str) -> None:
     'validation': config.num_validation_examples,
     'test': config.num_test_examples,
   }
-  if not is_ready(config, data_dir):
-    archives.prepare(data_dir, sizes, config.name)
-    for split in sizes:
-      _source(config, data_dir, split)
+  archives.prepare(data_dir, sizes, config.name, report)
+  check(config, data_dir)
 
 
 def train_batches(

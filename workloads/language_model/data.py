@@ -1,8 +1,8 @@
 """The text of the family as batches of tokens.
 
-Each data set is a module of its own with these four functions: windows cut from
-the joined documents of `fineweb_edu_10b` (on disk) and `shakespeare_plays` (in
-memory), and sentences, packed in training, of `lm1b`.
+Each data set is a module of its own with these functions and NEEDS: windows cut
+from the joined documents of `fineweb_edu_10b` (on disk) and `shakespeare_plays`
+(in memory), and sentences, packed in training, of `lm1b`.
 """
 
 from collections.abc import Iterator
@@ -21,17 +21,28 @@ _DATA_SETS: dict[str, types.ModuleType] = {
 }
 
 
-def prepare(config: configs.Config, data_dir: str) -> None:
+def prepare(
+  config: configs.Config, data_dir: str, report: spec.Report = spec.silent
+) -> None:
   """Puts the data of a configuration below data_dir unless they are there.
 
   Raises:
     UsageError: they cannot be made here.
   """
-  _DATA_SETS[config.dataset].prepare(config, data_dir)
+  _DATA_SETS[config.dataset].prepare(config, data_dir, report)
 
 
-def is_ready(config: configs.Config, data_dir: str) -> bool:
-  return _DATA_SETS[config.dataset].is_ready(config, data_dir)
+def check(config: configs.Config, data_dir: str) -> None:
+  """Refuses data that are not there as a whole.
+
+  Raises:
+    UsageError: with the command that mends it.
+  """
+  _DATA_SETS[config.dataset].check(config, data_dir)
+
+
+def needs(config: configs.Config) -> spec.DataNeeds:
+  return _DATA_SETS[config.dataset].NEEDS
 
 
 def train_batches(

@@ -26,6 +26,11 @@ from workloads.data import batches, rows, splits, store, stream
 from workloads.language_model import configs, fineweb_text
 
 NAME = 'fineweb_edu_10b'
+NEEDS = spec.DataNeeds(
+  source='the text of FineWeb-Edu, sample-10BT (28 GB)',
+  disk_gib=70,  # Text, tokens, and windows of them.
+  time='1 to 3 hours on 16 cores',
+)
 
 
 def info(builder: store.Builder, window: int) -> tfds.core.DatasetInfo:
@@ -72,28 +77,28 @@ class FinewebEdu10b(store.Builder):
     return ((i, {'tokens': tokens}) for i, tokens in enumerate(windows))
 
 
-def prepare(config: configs.Config, data_dir: str) -> None:
+def prepare(config: configs.Config, data_dir: str, report: spec.Report) -> None:
   """Tokenises the text below '<data_dir>/downloads' and cuts it up."""
-  if is_ready(config, data_dir):
-    return
   downloads = pathlib.Path(data_dir) / 'downloads'
   tokens = downloads / f'{NAME}_tokens'
+  builder = FinewebEdu10b(
+    window=config.sequence_length + 1, tokens=tokens, data_dir=data_dir
+  )
+  if store.is_prepared(builder):
+    return
   fineweb_text.tokenise(
-    downloads / NAME, tokens, cache_dir=downloads, workload=config.name
+    downloads / NAME,
+    tokens,
+    cache_dir=downloads,
+    workload=config.name,
+    report=report,
   )
-  store.prepare(
-    FinewebEdu10b(
-      window=config.sequence_length + 1, tokens=tokens, data_dir=data_dir
-    )
-  )
+  store.prepare(builder, report)
 
 
-def is_ready(config: configs.Config, data_dir: str) -> bool:
-  del config
-  return all(
-    splits.is_prepared(data_dir, NAME, split)
-    for split in ('train', 'validation')
-  )
+def check(config: configs.Config, data_dir: str) -> None:
+  for split in ('train', 'validation'):
+    _source(config, data_dir, split)
 
 
 def train_batches(

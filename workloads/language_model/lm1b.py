@@ -40,6 +40,12 @@ from workloads.data import (
 from workloads.language_model import configs
 
 NAME = 'lm1b'
+NEEDS = spec.DataNeeds(
+  source="a download of 1.8 GB, or TFDS's TFRecord files",
+  disk_gib=15,
+  time='1 to 2 hours',
+)
+_SIZES = {'train': 30_301_028, 'test': 306_688}
 _URL = (
   'http://www.statmt.org/lm-benchmark/'
   '1-billion-word-language-modeling-benchmark-r13output.tar.gz'
@@ -81,19 +87,20 @@ class Lm1b(tfds.core.GeneratorBasedBuilder, skip_registration=True):
           yield f'{file.name}_{index}', {'text': line.strip()}
 
 
-def prepare(config: configs.Config, data_dir: str) -> None:
-  if not _is_prepared(data_dir):
-    hosted.prepare(Lm1b(data_dir=data_dir))
+def prepare(config: configs.Config, data_dir: str, report: spec.Report) -> None:
+  hosted.prepare(Lm1b(data_dir=data_dir), _SIZES, report)
   path = _vocabulary(data_dir)
   if not path.exists():
+    report(f'{config.name}: training the vocabulary {path}')
     examples = _source(config, data_dir, 'train')
     lines = (example['text'].decode() for example in examples)
     tokenizer.write(path, tokenizer.train(lines, config.vocab_size))
 
 
-def is_ready(config: configs.Config, data_dir: str) -> bool:
-  del config
-  return _is_prepared(data_dir) and _vocabulary(data_dir).exists()
+def check(config: configs.Config, data_dir: str) -> None:
+  for split in _FILES:
+    _source(config, data_dir, split)
+  _tokenizer(config, data_dir)
 
 
 def train_batches(
@@ -206,10 +213,6 @@ def _source(
   return splits.open_split(
     data_dir, NAME, split, limit=limit, workload=config.name
   )
-
-
-def _is_prepared(data_dir: str) -> bool:
-  return all(splits.is_prepared(data_dir, NAME, split) for split in _FILES)
 
 
 def _tokenizer(config: configs.Config, data_dir: str) -> tokenizer.Tokenizer:

@@ -73,14 +73,18 @@ def windows(tokens_T: np.ndarray, length: int) -> np.ndarray:
   return tokens_T[: count * length].reshape(count, length)
 
 
-def prepare(config: configs.Config, data_dir: str) -> None:
+NEEDS = spec.DataNeeds(
+  source='a wheel of 2 MB', disk_gib=0.1, time='some seconds'
+)
+
+
+def prepare(config: configs.Config, data_dir: str, report: spec.Report) -> None:
   del config  # The plays are the same for all.
-  store.prepare(_builder(data_dir))
+  store.prepare(_builder(data_dir), report)
 
 
-def is_ready(config: configs.Config, data_dir: str) -> bool:
-  del config
-  return store.is_prepared(_builder(data_dir))
+def check(config: configs.Config, data_dir: str) -> None:
+  store.check(_builder(data_dir), config.name)
 
 
 def load(

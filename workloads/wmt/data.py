@@ -20,7 +20,9 @@ from workloads.data import batches, packing, rows, splits, stream, tokenizer
 from workloads.wmt import configs, corpora
 
 
-def prepare(config: configs.Config, data_dir: str) -> None:
+def prepare(
+  config: configs.Config, data_dir: str, report: spec.Report = spec.silent
+) -> None:
   """Puts data sets and vocabulary below data_dir unless they are there.
 
   The vocabulary is trained on the training pairs in the order on disk, an input
@@ -30,10 +32,10 @@ def prepare(config: configs.Config, data_dir: str) -> None:
     UsageError: they cannot be made here.
   """
   corpus = corpora.CORPORA[config.corpus]
-  if not corpus.is_prepared(data_dir):
-    corpus.prepare(data_dir)
+  corpus.prepare(data_dir, report)
   path = _vocabulary(config, data_dir)
   if not path.exists():
+    report(f'{config.name}: training the vocabulary {path}')
     lines = (
       line
       for pair in _source(config, data_dir, 'train')
@@ -42,9 +44,19 @@ def prepare(config: configs.Config, data_dir: str) -> None:
     tokenizer.write(path, tokenizer.train(lines, config.vocab_size))
 
 
-def is_ready(config: configs.Config, data_dir: str) -> bool:
-  corpus = corpora.CORPORA[config.corpus]
-  return corpus.is_prepared(data_dir) and _vocabulary(config, data_dir).exists()
+def check(config: configs.Config, data_dir: str) -> None:
+  """Refuses data that are not there as a whole.
+
+  Raises:
+    UsageError: with the command that mends it.
+  """
+  for split in spec.SPLITS:
+    _source(config, data_dir, split)
+  load_tokenizer(config, data_dir)
+
+
+def needs(config: configs.Config) -> spec.DataNeeds:
+  return corpora.CORPORA[config.corpus].needs
 
 
 def load_tokenizer(
