@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 import dataclasses
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import jax
 import numpy as np
@@ -27,7 +27,7 @@ class Config:
 
 
 class Data(Protocol):
-  """What a family's module `data` defines.
+  """What a module of data defines.
 
   Batches for evaluation have float32 `weights`, 0 for padding. They are this
   host's rows, process p of n having the p-th n-th of each batch; those for
@@ -74,11 +74,10 @@ class Data(Protocol):
 class Workload(spec.Workload):
   """A configuration of a family as a workload."""
 
-  data: ClassVar[Data]
-
-  def __init__(self, config: Any):
+  def __init__(self, config: Any, data: Data):
     self.name = config.name
     self.config = config
+    self._data = data
     self._kept: dict[tuple[str, str], list[spec.Batch]] = {}
 
   @property
@@ -121,7 +120,7 @@ class Workload(spec.Workload):
   def prepare_data(
     self, data_dir: str, report: spec.Report = spec.silent
   ) -> None:
-    self.data.prepare(self.config, data_dir, report)
+    self._data.prepare(self.config, data_dir, report)
 
   def require_data(self, data_dir: str) -> None:
     if self.config.in_memory:
@@ -130,10 +129,10 @@ class Workload(spec.Workload):
       self.check_data(data_dir)
 
   def check_data(self, data_dir: str) -> None:
-    self.data.check(self.config, data_dir)
+    self._data.check(self.config, data_dir)
 
   def data_needs(self) -> spec.DataNeeds:
-    return self.data.needs(self.config)
+    return self._data.needs(self.config)
 
   def build_input_queue(
     self,
@@ -145,8 +144,8 @@ class Workload(spec.Workload):
     """Endless and shuffled for 'train', else one pass in order."""
     arguments = self.config, data_dir
     if split == 'train':
-      return self.data.train_batches(*arguments, global_batch_size, data_rng)
-    return self.data.eval_batches(*arguments, split, global_batch_size)
+      return self._data.train_batches(*arguments, global_batch_size, data_rng)
+    return self._data.eval_batches(*arguments, split, global_batch_size)
 
   def _rows_at_once(self) -> int:
     """Rows of an evaluation batch, at most."""
@@ -178,7 +177,7 @@ class Workload(spec.Workload):
     """This host's rows, made once if they are few."""
     if (split, data_dir) in self._kept:
       return iter(self._kept[split, data_dir])
-    made = self.data.eval_batches(
+    made = self._data.eval_batches(
       self.config, data_dir, split, self._rows_at_once(), tight=True
     )
     if not self._keeps_batches():

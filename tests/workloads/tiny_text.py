@@ -1,12 +1,13 @@
 """Tiny data sets of text on disk in the schemas of the real ones."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 import pathlib
 from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
 
+from tests.workloads import tiny
 from workloads.data import store
 from workloads.language_model import fineweb
 
@@ -113,28 +114,14 @@ def write_fineweb(
   )
 
 
-class _Sentences(store.Builder, skip_registration=True):
+class _Sentences(tiny.Builder, skip_registration=True):
   """What the data sets have in common."""
 
-  def __init__(
-    self, *, sizes: Mapping[str, int], most_words: int, **arguments: Any
-  ):
-    self._sizes = sizes
+  def __init__(self, *, most_words: int, **arguments: Any):
     self._most_words = most_words
     super().__init__(**arguments)
 
-  def _split_generators(
-    self, dl_manager: tfds.download.DownloadManager
-  ) -> dict[str, Iterator[tuple[int, dict[str, str]]]]:
-    del dl_manager
-    return {
-      split: self._generate_examples(split, size)
-      for split, size in self._sizes.items()
-    }
-
-  def _generate_examples(
-    self, split: str, size: int
-  ) -> Iterator[tuple[int, dict[str, str]]]:
+  def _generate_examples(self, split: str, size: int) -> tiny.Examples:
     for index in range(size):
       yield index, self._example(sum(split.encode()) * 10_000 + index)
 

@@ -27,14 +27,6 @@ _ATTEMPTS = 10
 _MIDDLE = 224 / 256  # Side of the evaluation crop over the shorter side.
 
 
-NEEDS = spec.DataNeeds(
-  source='your own archives of ImageNet (146 GB) and ImageNet V2 (1 GB), or '
-  "TFDS's TFRecord files of both",
-  disk_gib=300,  # The archives are among it.
-  time='1 to 2 hours',
-)
-
-
 def check(config: configs.Config, data_dir: str) -> None:
   """Refuses data sets that are not there as a whole.
 
@@ -58,6 +50,16 @@ def prepare(config: configs.Config, data_dir: str, report: spec.Report) -> None:
   }
   archives.prepare(data_dir, sizes, config.name, report)
   check(config, data_dir)
+
+
+def needs(config: configs.Config) -> spec.DataNeeds:
+  del config  # The same for all.
+  return spec.DataNeeds(
+    source='your own archives of ImageNet (144 GiB) and ImageNet V2 (1 GiB), '
+    "or TFDS's TFRecord files of both",
+    disk_gib=300,  # The archives are among it.
+    time='1 to 2 hours',
+  )
 
 
 def train_batches(

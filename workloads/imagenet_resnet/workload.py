@@ -19,10 +19,8 @@ class ResNetWorkload(family.Workload):
   Metrics: `accuracy` (top-1) and `loss` (mean cross entropy, no smoothing).
   """
 
-  data = data
-
   def __init__(self, config: configs.Config):
-    super().__init__(config)
+    super().__init__(config, data.DATA_SETS[config.dataset])
     self._model = model.ResNet(config)
     self._jitted_sums = jax.jit(self._sums)
 

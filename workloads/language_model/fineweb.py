@@ -26,11 +26,6 @@ from workloads.data import batches, rows, splits, store, stream
 from workloads.language_model import configs, fineweb_text
 
 NAME = 'fineweb_edu_10b'
-NEEDS = spec.DataNeeds(
-  source='the text of FineWeb-Edu, sample-10BT (28 GB)',
-  disk_gib=70,  # Text, tokens, and windows of them.
-  time='1 to 3 hours on 16 cores',
-)
 
 
 def info(builder: store.Builder, window: int) -> tfds.core.DatasetInfo:
@@ -99,6 +94,15 @@ def prepare(config: configs.Config, data_dir: str, report: spec.Report) -> None:
 def check(config: configs.Config, data_dir: str) -> None:
   for split in ('train', 'validation'):
     _source(config, data_dir, split)
+
+
+def needs(config: configs.Config) -> spec.DataNeeds:
+  del config  # The same for all.
+  return spec.DataNeeds(
+    source='the text of FineWeb-Edu, sample-10BT (28 GB)',
+    disk_gib=70,  # Text, tokens, and windows of them.
+    time='1 to 3 hours on 16 cores',
+  )
 
 
 def train_batches(

@@ -40,11 +40,6 @@ from workloads.data import (
 from workloads.language_model import configs
 
 NAME = 'lm1b'
-NEEDS = spec.DataNeeds(
-  source="a download of 1.8 GB, or TFDS's TFRecord files",
-  disk_gib=15,
-  time='1 to 2 hours',
-)
 _SIZES = {'train': 30_301_028, 'test': 306_688}
 _URL = (
   'http://www.statmt.org/lm-benchmark/'
@@ -101,6 +96,15 @@ def check(config: configs.Config, data_dir: str) -> None:
   for split in _FILES:
     _source(config, data_dir, split)
   _tokenizer(config, data_dir)
+
+
+def needs(config: configs.Config) -> spec.DataNeeds:
+  del config  # The same for all.
+  return spec.DataNeeds(
+    source="a download of 1.8 GB, or TFDS's TFRecord files",
+    disk_gib=15,
+    time='1 to 2 hours',
+  )
 
 
 def train_batches(

@@ -73,11 +73,6 @@ def windows(tokens_T: np.ndarray, length: int) -> np.ndarray:
   return tokens_T[: count * length].reshape(count, length)
 
 
-NEEDS = spec.DataNeeds(
-  source='a wheel of 2 MB', disk_gib=0.1, time='some seconds'
-)
-
-
 def prepare(config: configs.Config, data_dir: str, report: spec.Report) -> None:
   del config  # The plays are the same for all.
   store.prepare(_builder(data_dir), report)
@@ -85,6 +80,13 @@ def prepare(config: configs.Config, data_dir: str, report: spec.Report) -> None:
 
 def check(config: configs.Config, data_dir: str) -> None:
   store.check(_builder(data_dir), config.name)
+
+
+def needs(config: configs.Config) -> spec.DataNeeds:
+  del config  # The same for all.
+  return spec.DataNeeds(
+    source='a wheel of 2 MB', disk_gib=0.1, time='some seconds'
+  )
 
 
 def load(

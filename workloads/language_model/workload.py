@@ -22,10 +22,8 @@ class LanguageModelWorkload(family.Workload):
   exponential. Of a split without examples they are 0 and 1, as in AlgoPerf.
   """
 
-  data = data
-
   def __init__(self, config: configs.Config):
-    super().__init__(config)
+    super().__init__(config, data.DATA_SETS[config.dataset])
     self._model = model.Decoder(config)
     self._jitted_sums = jax.jit(self._sums)
 

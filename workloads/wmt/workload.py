@@ -29,10 +29,8 @@ class TranslationWorkload(family.Workload):
   given the true tokens before them, and `bleu` of beam-searched translations.
   """
 
-  data = data
-
   def __init__(self, config: configs.Config):
-    super().__init__(config)
+    super().__init__(config, data)
     self._model = model.Transformer(config)
     self._evaluate = jax.jit(self._evaluate_batch)
 
