@@ -51,6 +51,13 @@ def tiny(tmp_path_factory) -> str:
   return path
 
 
+def _algoperf(*arguments: str) -> None:
+  code = 'from algoperf import cli; cli.entry()'
+  command = [sys.executable, '-c', code, *arguments]
+  done = subprocess.run(command, capture_output=True, text=True, check=False)
+  assert done.returncode == 0, done.stderr[-2000:]
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(
   ('name', 'metric', 'comparison'),
@@ -65,13 +72,12 @@ def test_runs_two_steps(tiny, tmp_path, name, metric, comparison):
   benchmark.write_text(
     _BENCHMARK.format(name=name, metric=metric, comparison=comparison)
   )
-  code = 'from algoperf import cli; cli.entry()'
-  command = [sys.executable, '-c', code, 'run']
-  command += [f'--workload={name}', '--submission=nesterov', '--max_steps=2']
-  command += [f'--benchmark={benchmark}', f'--data_dir={tiny}', '--seed=1']
-  command += [f'--experiment_dir={tmp_path / "runs"}']
-  done = subprocess.run(command, capture_output=True, text=True, check=False)
-  assert done.returncode == 0, done.stderr[-2000:]
+  _algoperf('data', 'prepare', name, f'--data_dir={tiny}')  # The vocabulary.
+  _algoperf(
+    *('run', f'--workload={name}', '--submission=nesterov', '--max_steps=2'),
+    *(f'--benchmark={benchmark}', f'--data_dir={tiny}', '--seed=1'),
+    f'--experiment_dir={tmp_path / "runs"}',
+  )
   (measured,) = pathlib.Path(tmp_path, 'runs').rglob('measurements.csv')
   with measured.open() as file:
     rows = list(csv.DictReader(file))
