@@ -307,10 +307,13 @@ def _run_plans(plans: Sequence['study.Plan'], host: hosts.Hosts | None) -> int:
     if host is None:
       statuses = study.run(plans, screen)
     elif host.index == 0:
+      print(f'waiting for the other processes at {host.coordinator}')
       with contextlib.closing(relay.Leader(host)) as leader:
         statuses = study.run(plans, screen, leader.announce)
     else:
-      statuses = study.follow(plans, screen, relay.Follower(host).trials())
+      adapt = functools.partial(study.own_trial, plans, host.index)
+      announced = relay.Follower(host).trials(adapt)
+      statuses = study.follow(screen, announced)
   for plan in plans:
     print(f'results: {os.path.relpath(plan.directory)}')
   return 1 if 'failed' in statuses or 'timed_out' in statuses else 0

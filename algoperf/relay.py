@@ -7,15 +7,17 @@ lie is each host's own, and so is the submission's source, whose hash has to be
 the one that the first host has.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import contextlib
 import dataclasses
 import json
 import socket
 import time
-from typing import Any
+from typing import Any, TypeVar
 
 from algoperf import hosts, records, spec
+
+T = TypeVar('T')
 
 _WAIT_SECONDS = 300.0  # For the other hosts' commands to be started.
 _AGAIN_SECONDS = 0.5
@@ -57,11 +59,27 @@ class Leader:
       indices.add(index)
 
   def announce(self, trial: records.TrialSpec) -> hosts.Hosts:
-    """Sends a trial to the other hosts; where its processes meet."""
+    """Sends a trial to the other hosts; where its processes meet.
+
+    Raises:
+      UsageError: another host refuses the trial, or has ended.
+    """
     with socket.create_server(('', 0)) as free:
       port = free.getsockname()[1]
     coordinator = f'{self._host.address}:{port}'
-    self._send({'trial': dataclasses.asdict(trial), 'coordinator': coordinator})
+    try:
+      self._send(
+        {'trial': dataclasses.asdict(trial), 'coordinator': coordinator}
+      )
+      answers = [_read(peer.makefile('rb')) for peer in self._peers]
+    except OSError as error:
+      raise spec.UsageError(
+        f'another process has ended ({error}): start the command again on '
+        'every host.'
+      ) from error
+    for answer in answers:
+      if answer['refused']:
+        raise spec.UsageError(f'on another host: {answer["refused"]}')
     return dataclasses.replace(self._host, coordinator=coordinator)
 
   def close(self) -> None:
@@ -72,9 +90,8 @@ class Leader:
       peer.close()
 
   def _send(self, message: dict[str, Any]) -> None:
-    line = json.dumps(message).encode() + b'\n'
     for peer in self._peers:
-      peer.sendall(line)
+      _write(peer, message)
 
 
 class Follower:
@@ -101,13 +118,19 @@ class Follower:
         time.sleep(_AGAIN_SECONDS)
     self._peer.settimeout(None)
     greeting = {'index': host.index, 'processes': host.processes}
-    self._peer.sendall(json.dumps(greeting).encode() + b'\n')
+    _write(self._peer, greeting)
 
-  def trials(self) -> Iterator[tuple[records.TrialSpec, hosts.Hosts]]:
-    """Trials as the first host has them, and where their processes meet.
+  def trials(
+    self, adapt: Callable[[records.TrialSpec], T]
+  ) -> Iterator[tuple[T, hosts.Hosts]]:
+    """The trials of the first host, and where their processes meet.
+
+    Args:
+      adapt: makes of the first host's trial what is yielded; what it raises of
+        UsageErrors the first host is told.
 
     Raises:
-      UsageError: the first host has ended in between.
+      UsageError: from `adapt`, or because the first host has ended.
     """
     with self._peer, self._peer.makefile('rb') as lines:
       while True:
@@ -120,10 +143,18 @@ class Follower:
           ) from error
         if message['trial'] is None:
           return
-        yield (
-          records.TrialSpec(**message['trial']),
-          dataclasses.replace(self._host, coordinator=message['coordinator']),
-        )
+        try:
+          own = adapt(records.TrialSpec(**message['trial']))
+        except spec.UsageError as error:
+          _write(self._peer, {'refused': str(error)})
+          raise
+        _write(self._peer, {'refused': None})
+        meeting = message['coordinator']
+        yield own, dataclasses.replace(self._host, coordinator=meeting)
+
+
+def _write(peer: socket.socket, message: dict[str, Any]) -> None:
+  peer.sendall(json.dumps(message).encode() + b'\n')
 
 
 def _read(lines: Any) -> dict[str, Any]:

@@ -158,32 +158,34 @@ def run(
 
 
 def follow(
-  plans: Sequence[Plan],
   observer: Observer,
-  announced: Iterable[tuple[records.TrialSpec, hosts.Hosts]],
+  announced: Iterable[tuple[tuple[Plan, records.TrialSpec], hosts.Hosts]],
 ) -> list[str]:
   """Takes part in the trials that the first of several hosts runs.
 
-  What this host records of a trial is in a folder inside that trial's, where no
-  scorer takes it for a trial.
+  Args:
+    observer: is told how they go.
+    announced: what `own_trial` makes of each trial, and where it takes place.
 
   Returns:
     The status of every trial.
+  """
+  return [
+    _run_trial(plan, own, observer, host) for (plan, own), host in announced
+  ]
+
+
+def own_trial(
+  plans: Sequence[Plan], index: int, trial: records.TrialSpec
+) -> tuple[Plan, records.TrialSpec]:
+  """Host number `index`'s plan for a trial of the first, and its own trial.
+
+  It is recorded in a folder inside that of the first host, where no scorer
+  takes it for a trial.
 
   Raises:
     UsageError: the first host runs something else than was planned here.
   """
-  statuses = []
-  for trial, host in announced:
-    plan, own = _own(plans, trial, host.index)
-    statuses.append(_run_trial(plan, own, observer, host))
-  return statuses
-
-
-def _own(
-  plans: Sequence[Plan], trial: records.TrialSpec, index: int
-) -> tuple[Plan, records.TrialSpec]:
-  """Our plan for a trial of the first host, and the trial with our places."""
   for plan in plans:
     ours = (plan.source.name, plan.source.digest, plan.benchmark.digest)
     theirs = (trial.submission, trial.submission_digest, trial.benchmark_digest)

@@ -35,6 +35,10 @@ def _hosts(count):
   ]
 
 
+def _same(trial):
+  return trial
+
+
 def _lead(host, trials):
   with contextlib.closing(relay.Leader(host, wait=20)) as leader:
     return [leader.announce(trial) for trial in trials]
@@ -45,7 +49,9 @@ def test_followers_get_each_trial_and_where_to_meet():
   with futures.ThreadPoolExecutor(3) as pool:
     led = pool.submit(_lead, first, [TRIAL, TRIAL])
     followed = [
-      pool.submit(lambda h: list(relay.Follower(h, wait=20).trials()), host)
+      pool.submit(
+        lambda h: list(relay.Follower(h, wait=20).trials(_same)), host
+      )
       for host in others
     ]
     own = led.result()
@@ -70,7 +76,30 @@ def test_a_leader_that_dies_is_one_line():
   with futures.ThreadPoolExecutor(1) as pool:
     pool.submit(die)
     with pytest.raises(spec.UsageError, match='has ended'):
-      list(relay.Follower(second, wait=20).trials())
+      list(relay.Follower(second, wait=20).trials(_same))
+
+
+def test_a_follower_that_refuses_is_heard():
+  first, second = _hosts(2)
+
+  def refuse(trial):
+    raise spec.UsageError(f'no {trial.workload} here')
+
+  with futures.ThreadPoolExecutor(1) as pool:
+    led = pool.submit(_lead, first, [TRIAL])
+    with pytest.raises(spec.UsageError, match='no mnist_resnet here'):
+      list(relay.Follower(second, wait=20).trials(refuse))
+    with pytest.raises(spec.UsageError, match='another host: no mnist_resnet'):
+      led.result()
+
+
+def test_a_follower_that_dies_is_one_line():
+  first, second = _hosts(2)
+  with futures.ThreadPoolExecutor(1) as pool:
+    led = pool.submit(_lead, first, [TRIAL])
+    relay.Follower(second, wait=20)._peer.close()
+    with pytest.raises(spec.UsageError, match='another process has ended'):
+      led.result()
 
 
 def test_hosts_that_do_not_come_are_one_line():
