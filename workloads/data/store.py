@@ -47,11 +47,18 @@ def prepare(
   showing = _quiet() if report is spec.silent else _bars()
   with (root / f'{builder.name}.lock').open('w') as lock, showing:
     fcntl.flock(lock, fcntl.LOCK_EX)
+    if is_prepared(builder):  # By another process, just now.
+      return
     directory = pathlib.Path(builder.data_path)
-    if formats.of(directory) == {formats.SEQUENTIAL}:
+    if formats.SEQUENTIAL in formats.of(directory):
       report(f'{builder.name}: converting the TFRecord files in {directory}')
       formats.add_random_access(directory, report)
       return
+    if directory.exists():
+      raise spec.UsageError(
+        f'{directory} has neither array_record files, nor TFRecord files that '
+        'could be converted: delete it, or choose another --data_dir.'
+      )
     for unfinished in directory.parent.glob(f'{directory.name}.incomplete*'):
       shutil.rmtree(unfinished)
     report(f'{builder.name}: writing {directory}')
