@@ -17,6 +17,8 @@ from typing import Any
 from algoperf import checked_toml, spec
 
 RULESETS = ('external', 'self')
+# JAX's names. Left to itself, each kind of device has another one.
+PRECISIONS = ('float32', 'tensorfloat32', 'bfloat16')
 HIGHER_IS_BETTER = {
   'accuracy': True,
   'bleu': True,
@@ -89,6 +91,7 @@ class Benchmark:
   rulesets: Mapping[str, Ruleset]
   stop_at: tuple[str, ...]  # Splits whose targets, all reached, end a trial.
   scoring: Scoring
+  precision: str = 'float32'  # Of products of float32 arrays; see PRECISIONS.
 
   @property
   def base(self) -> tuple[str, ...]:
@@ -217,7 +220,12 @@ def parse(text: str, source: str) -> Benchmark:
     UsageError: as `load`.
   """
   file = checked_toml.File(text, source)
-  top = file.read(file.content, '', required=_TOP)
+  top = file.read(
+    file.content,
+    '',
+    required=_TOP,
+    optional={'precision': checked_toml.one_of(*PRECISIONS)},
+  )
   tables = file.read(
     top['rulesets'],
     'rulesets',

@@ -12,7 +12,7 @@ from typing import Any
 from absl import flags
 
 from algoperf import benchmark as benchmark_lib
-from algoperf import commands, spec
+from algoperf import commands, hosts, spec
 from algoperf.scaffold import TEMPLATES
 
 Values = flags.FlagValues
@@ -150,6 +150,14 @@ def _define_trials(values: Values) -> None:
     'checkpoint_minutes', 10.0, text, flag_values=values, lower_bound=0.0
   )
   _string(values, 'experiment_dir', 'experiments', 'where results go')
+  _define_hosts(values)
+
+
+def _define_hosts(values: Values) -> None:
+  text = 'ADDRESS:PORT of the first host, if trials take several hosts'
+  _string(values, 'coordinator', None, text)
+  _number(values, 'num_processes', 1, 'how many hosts, a process on each')
+  _number(values, 'process_index', 0, 'which of them this is; the first is 0')
 
 
 def _define_run(values: Values) -> None:
@@ -220,6 +228,24 @@ def _trial_options(values: Values) -> commands.TrialOptions:
     seed=values.seed,
     max_steps=values.max_steps,
     checkpoint_minutes=values.checkpoint_minutes,
+    host=_host(values),
+  )
+
+
+def _host(values: Values) -> hosts.Hosts | None:
+  names = ('coordinator', 'num_processes', 'process_index')
+  given = [name for name in names if values[name].value is not None]
+  if given and len(given) < len(names):
+    raise spec.UsageError(
+      f'--{given[0]} needs the others: several hosts take --coordinator, '
+      '--num_processes and --process_index.'
+    )
+  if not given or values.num_processes == 1:
+    return None
+  return hosts.Hosts(
+    coordinator=values.coordinator,
+    processes=values.num_processes,
+    index=values.process_index,
   )
 
 

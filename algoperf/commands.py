@@ -7,6 +7,7 @@ returns the exit status: 0, or 1 if something was found wanting.
 from collections.abc import Iterable, Iterator, Sequence
 import contextlib
 import dataclasses
+import functools
 import gc
 import os
 import pathlib
@@ -15,7 +16,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from algoperf import benchmark as benchmark_lib
-from algoperf import spec
+from algoperf import hosts, spec
 
 EXIT_UNFINISHED = 75  # EX_TEMPFAIL of sysexits.h.
 
@@ -26,6 +27,7 @@ class TerminatedError(KeyboardInterrupt):
 
 if TYPE_CHECKING:
   from algoperf import doctor as doctor_lib
+  from algoperf import progress as progress_lib
   from algoperf import study
   from algoperf import submission as submission_lib
 
@@ -45,6 +47,7 @@ class TrialOptions:
     seed: of the experiment; None for the one before, or a fresh one.
     max_steps: end trials after so many steps.
     checkpoint_minutes: between checkpoints, besides those at evaluations.
+    host: which one this is, if trials take several.
   """
 
   benchmark: str
@@ -57,6 +60,7 @@ class TrialOptions:
   seed: int | None
   max_steps: int | None
   checkpoint_minutes: float
+  host: hosts.Hosts | None = None
 
 
 def show_list(kinds: Sequence[str], benchmark: str) -> int:
@@ -84,7 +88,7 @@ def run(
     experiment_name,
     benchmark_lib.Ruleset(name='run', trials=1, studies=1, budget_factor=1),
   )
-  return _run_plans([plan])
+  return _run_plans([plan], options.host)
 
 
 def bench(
@@ -103,7 +107,8 @@ def bench(
         benchmark.rulesets[options.ruleset],
       )
       for submission in submissions
-    ]
+    ],
+    options.host,
   )
 
 
@@ -199,10 +204,28 @@ def prepare_data(names: Sequence[str], data_dir: str) -> int:
   from workloads import registry
 
   for workload in [registry.get(name) for name in names]:
-    print(f'{workload.name}: preparing in {data_dir}', flush=True)
-    workload.prepare_data(data_dir)
+    if not workload.data_is_ready(data_dir):
+      _prepare(workload, data_dir)
     print(f'{workload.name}: ready')
   return 0
+
+
+def _prepare(workload: spec.Workload, data_dir: str) -> None:
+  """Says what it takes, and how far it has come."""
+  from algoperf import hardware
+
+  needs = workload.data_needs()
+  existing = pathlib.Path(data_dir)
+  while not existing.exists():
+    existing = existing.parent
+  free = hardware.free_disk_gib(str(existing))
+  print(
+    f'{workload.name}: made from {needs.source}; takes up to '
+    f'{needs.disk_gib:g} GiB of disk and {needs.time}; {free:.0f} GiB are free '
+    f'at {data_dir}{" – TOO LITTLE?" if free < needs.disk_gib else ""}',
+    flush=True,
+  )
+  workload.prepare_data(data_dir, functools.partial(print, flush=True))
 
 
 def data_status(names: Sequence[str], data_dir: str) -> int:
@@ -210,11 +233,16 @@ def data_status(names: Sequence[str], data_dir: str) -> int:
   from workloads import registry
 
   names = names or registry.names()
-  ready = {n: registry.get(n).data_is_ready(data_dir) for n in names}
-  width = max(map(len, ready))
-  for name, there in ready.items():
-    print(f'{name:{width}}  {"ready" if there else "missing"}')
-  return 0 if all(ready.values()) else 1
+  width = max(map(len, names))
+  missing = False
+  for name in names:
+    state = 'ready'
+    try:
+      registry.get(name).check_data(data_dir)
+    except spec.UsageError as error:
+      missing, state = True, str(error)
+    print(f'{name:{width}}  {state}')
+  return 1 if missing else 0
 
 
 def doctor(*, benchmark: str, data_dir: str) -> int:
@@ -309,20 +337,36 @@ def _terminable() -> Iterator[None]:
     signal.signal(signal.SIGTERM, before)
 
 
-def _run_plans(plans: Sequence['study.Plan']) -> int:
+def _run_plans(plans: Sequence['study.Plan'], host: hosts.Hosts | None) -> int:
   import rich.console
 
   from algoperf import progress, study
 
   screen = progress.Screen(rich.console.Console())
   try:
-    with _terminable():
-      statuses = study.run(plans, screen)
+    with contextlib.closing(screen), _terminable():
+      statuses = _statuses(plans, host, screen)
   except study.UnfinishedError as error:
     print(f'algoperf: {error}; the same command continues', file=sys.stderr)
     return EXIT_UNFINISHED
-  finally:
-    screen.close()
   for plan in plans:
     print(f'results: {os.path.relpath(plan.directory)}')
   return 1 if {'failed', 'timed_out', 'out_of_memory'} & set(statuses) else 0
+
+
+def _statuses(
+  plans: Sequence['study.Plan'],
+  host: hosts.Hosts | None,
+  screen: 'progress_lib.Screen',
+) -> list[str]:
+  """Runs the trials, on this host or as one of several."""
+  from algoperf import relay, study
+
+  if host is None:
+    return study.run(plans, screen)
+  if host.index == 0:
+    print(f'waiting for the other processes at {host.coordinator}')
+    with contextlib.closing(relay.Leader(host)) as leader:
+      return study.run(plans, screen, leader.announce)
+  adapt = functools.partial(study.own_trial, plans, host.index)
+  return study.follow(screen, relay.Follower(host).trials(adapt))

@@ -82,7 +82,7 @@ def free_disk_gib(path: str) -> float:
 
 
 def fingerprint() -> dict[str, Any]:
-  """The machine and the devices that JAX uses."""
+  """The machine, the devices that JAX uses, and at what precision."""
   import jax  # Starting the devices takes seconds.
 
   devices = jax.devices()
@@ -91,4 +91,5 @@ def fingerprint() -> dict[str, Any]:
     'device': devices[0].device_kind,
     'devices': len(devices),
     'processes': jax.process_count(),
+    'precision': jax.config.jax_default_matmul_precision,
   }

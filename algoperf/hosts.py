@@ -11,8 +11,6 @@ import socket
 import struct
 from typing import Any
 
-import numpy as np
-
 from algoperf import spec
 
 _MESSAGE = struct.Struct('!d')
@@ -55,6 +53,10 @@ class Hosts:
     """The first host."""
     return self.coordinator.rpartition(':')[0]
 
+  @property
+  def port(self) -> int:
+    return int(self.coordinator.rpartition(':')[2])
+
 
 def join(hosts: Hosts, timeout: int = 300) -> 'Channel':
   """Makes the devices of all processes visible in each of them.
@@ -91,6 +93,7 @@ def common(steps: Iterable[int]) -> set[int]:
   """Those of a few steps that every process has; at most four each."""
   import jax
   from jax.experimental import multihost_utils
+  import numpy as np
 
   own = set(steps)
   if jax.process_count() == 1:
@@ -112,6 +115,8 @@ class Channel:
 
   def __init__(self, hosts: Hosts):
     """Connects all processes, which have joined; `join` does it."""
+    import numpy as np
+
     self._first = hosts.index == 0
     port, token = 0, b''
     if self._first:

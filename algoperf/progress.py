@@ -89,7 +89,8 @@ class Screen:
       text += f' (see {trial.directory})'
     else:
       text = f'[yellow]{outcome.status}[/] at step {steps}, '
-      text += f'{self._values()} missed'
+      text += self._values()
+      text += '' if self._goal.validation_target is None else ' missed'
     self._print(f'{_title(trial)}: {text}')
 
   def close(self) -> None:
@@ -109,6 +110,8 @@ class Screen:
     """The metric against its target."""
     value = '–' if self._metric is None else f'{self._metric:.4g}'
     goal = self._goal
+    if goal.validation_target is None:
+      return f'{goal.metric} {value} (no target)'
     return f'{goal.metric} {value} ({goal.comparison} {goal.validation_target})'
 
   def _line(self) -> rich.text.Text:

@@ -28,7 +28,8 @@ from algoperf import spec, submission
 
 LOG_EVERY = 100  # Steps between the scalars sent to the metrics logger.
 
-_StepOutput = tuple[Any, Any, Any, jax.Array, jax.Array]
+_Scalars = dict[str, jax.Array]
+_StepOutput = tuple[Any, Any, Any, _Scalars]
 _StepFn = Callable[..., _StepOutput]
 
 
@@ -114,13 +115,11 @@ def _update_params(
   (opt_state, params), functions = optimizer_state
   if params is None:
     params = current_param_container
-  opt_state, params, model_state, loss, grad_norm = functions.step(
+  opt_state, params, model_state, scalars = functions.step(
     opt_state, params, model_state, batch, rng
   )
   if global_step % LOG_EVERY == 0 and workload.metrics_logger is not None:
-    workload.metrics_logger.append_scalar_metrics(
-      {'loss': loss, 'grad_norm': grad_norm}, global_step
-    )
+    workload.metrics_logger.append_scalar_metrics(scalars, global_step)
   return (State(opt_state), functions), params, model_state
 
 
@@ -192,9 +191,10 @@ def _make_step(
     (loss, new_model_state), grads = jax.value_and_grad(loss_fn, has_aux=True)(
       params
     )
-    grad_norm = optax.tree.norm(grads)
-    if grad_clip is not None:
-      scale = jnp.minimum(1.0, grad_clip / (grad_norm + 1e-6))
+    scalars = {'loss': loss}
+    if grad_clip is not None:  # Or else the norm would be for the log alone.
+      scalars['grad_norm'] = optax.tree.norm(grads)
+      scale = jnp.minimum(1.0, grad_clip / (scalars['grad_norm'] + 1e-6))
       grads = jax.tree.map(lambda grad: grad * scale, grads)
     updates, opt_state = tx.update(
       grads,
@@ -205,7 +205,7 @@ def _make_step(
       value_fn=lambda params: loss_fn(params)[0],
     )
     params = optax.apply_updates(params, updates)
-    return opt_state, params, new_model_state, loss, grad_norm
+    return opt_state, params, new_model_state, scalars
 
   return jax.jit(step, donate_argnums=(0, 1, 2), out_shardings=placement)
 

@@ -159,6 +159,28 @@ class Goal:
     return self.meets(results.get(f'{split}/{self.metric}', math.nan), target)
 
 
+Report = Callable[[str], None]
+
+
+def silent(text: str) -> None:
+  """A report that nobody reads."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DataNeeds:
+  """What it takes to prepare the data of a workload, at most.
+
+  Attributes:
+    source: what they are made from.
+    disk_gib: that are taken up while they are made, downloads included.
+    time: in words.
+  """
+
+  source: str
+  disk_gib: float
+  time: str
+
+
 class Workload(abc.ABC):
   """A fixed training problem: data, model, loss and metric.
 
@@ -328,16 +350,44 @@ class Workload(abc.ABC):
   # What the runner uses.
 
   @abc.abstractmethod
-  def prepare_data(self, data_dir: str) -> None:
+  def prepare_data(self, data_dir: str, report: Report = silent) -> None:
     """Puts this workload's data under data_dir unless it is there.
+
+    Args:
+      data_dir: where data sets are.
+      report: is told, now and then, how far it has come.
 
     Raises:
       UsageError: the data cannot be made here; says what to do.
     """
 
+  def require_data(self, data_dir: str) -> None:
+    """What a trial does: makes data that take seconds, and no others.
+
+    Raises:
+      UsageError: data are missing; says which command makes them.
+    """
+    self.prepare_data(data_dir)
+
   @abc.abstractmethod
+  def check_data(self, data_dir: str) -> None:
+    """Refuses data that are not there as a whole.
+
+    Raises:
+      UsageError: says what is missing, and which command makes it.
+    """
+
   def data_is_ready(self, data_dir: str) -> bool:
     """Whether prepare_data would have nothing to do."""
+    try:
+      self.check_data(data_dir)
+    except UsageError:
+      return False
+    return True
+
+  def data_needs(self) -> DataNeeds:
+    """What it takes to prepare the data."""
+    return DataNeeds(source='nothing', disk_gib=0.0, time='no time')
 
   @abc.abstractmethod
   def build_input_queue(

@@ -1,6 +1,6 @@
 """Which trials to run, in which order, and which of them are done."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import dataclasses
 import hashlib
 import os
@@ -9,7 +9,7 @@ import tempfile
 from typing import Any, Protocol
 
 from algoperf import benchmark as benchmark_lib
-from algoperf import records, spec, supervisor, tuning
+from algoperf import hosts, records, spec, supervisor, tuning
 from algoperf import submission as submission_lib
 
 EXPERIMENT_FILE = 'experiment.json'
@@ -132,12 +132,21 @@ class Observer(Protocol):
     """The running trial has ended."""
 
 
-def run(plans: Sequence[Plan], observer: Observer) -> list[str]:
+def run(
+  plans: Sequence[Plan],
+  observer: Observer,
+  announce: Callable[[records.TrialSpec], hosts.Hosts] | None = None,
+) -> list[str]:
   """Runs the trials that are missing, each in a process of its own.
 
   A trial that was interrupted is gone on with; a failed one is run again once
   the submission or anything else has changed. Files of an earlier attempt that
   cannot be gone on with are kept in a folder inside the trial's.
+
+  Args:
+    plans: the trials.
+    observer: is told how they go.
+    announce: if trials take several hosts, tells the others of one that begins.
 
   Returns:
     The status of every trial, those of earlier runs included.
@@ -159,12 +168,67 @@ def run(plans: Sequence[Plan], observer: Observer) -> list[str]:
       if status := done.get(trial.directory):
         observer.skipped(trial, status)
       else:
-        status = _run_trial(plan, trial, observer)
+        host = None if announce is None else announce(trial)
+        status = _run_trial(plan, trial, observer, host)
       statuses.append(status)
   return statuses
 
 
-def _run_trial(plan: Plan, trial: records.TrialSpec, observer: Observer) -> str:
+def follow(
+  observer: Observer,
+  announced: Iterable[tuple[tuple[Plan, records.TrialSpec], hosts.Hosts]],
+) -> list[str]:
+  """Takes part in the trials that the first of several hosts runs.
+
+  Args:
+    observer: is told how they go.
+    announced: what `own_trial` makes of each trial, and where it takes place.
+
+  Returns:
+    The status of every trial.
+  """
+  return [
+    _run_trial(plan, own, observer, host) for (plan, own), host in announced
+  ]
+
+
+def own_trial(
+  plans: Sequence[Plan], index: int, trial: records.TrialSpec
+) -> tuple[Plan, records.TrialSpec]:
+  """Host number `index`'s plan for a trial of the first, and its own trial.
+
+  It is recorded in a folder inside that of the first host, where no scorer
+  takes it for a trial.
+
+  Raises:
+    UsageError: the first host runs something else than was planned here.
+  """
+  for plan in plans:
+    ours = (plan.source.name, plan.source.digest, plan.benchmark.digest)
+    theirs = (trial.submission, trial.submission_digest, trial.benchmark_digest)
+    if ours == theirs and trial.workload in plan.workloads:
+      directory = records.trial_directory(
+        plan.directory, trial.study, trial.workload, trial.trial
+      )
+      return plan, dataclasses.replace(
+        trial,
+        submission_path=str(plan.source.path),
+        benchmark=plan.benchmark_path,
+        data_dir=plan.data_dir,
+        directory=str(directory / f'host_{index}'),
+      )
+  raise spec.UsageError(
+    f'process 0 runs {trial.submission} on {trial.workload}, which is not the '
+    'same here: give every process the same submission, workload and benchmark.'
+  )
+
+
+def _run_trial(
+  plan: Plan,
+  trial: records.TrialSpec,
+  observer: Observer,
+  host: hosts.Hosts | None,
+) -> str:
   def on_event(event: Mapping[str, Any]) -> None:
     if event.get('event') == 'ready':  # Before that, nothing is written.
       write_experiment(plan)
@@ -172,7 +236,7 @@ def _run_trial(plan: Plan, trial: records.TrialSpec, observer: Observer) -> str:
 
   observer.started(trial, plan)
   try:
-    outcome = _attempts(plan, trial, on_event)
+    outcome = _attempts(plan, trial, on_event, host)
   except OSError as error:
     if not records.is_full(error):
       raise
@@ -189,15 +253,21 @@ def _attempts(
   plan: Plan,
   trial: records.TrialSpec,
   on_event: Callable[[Mapping[str, Any]], None],
+  host: hosts.Hosts | None,
 ) -> supervisor.Outcome:
-  """Runs a trial, again if its process is ended from outside."""
-  for attempt in range(1, _ATTEMPTS + 1):
-    outcome = supervisor.run(trial, plan.budget(trial.workload), on_event)
+  """Runs a trial, again if its process is ended from outside.
+
+  Only once on several hosts, which would have to begin again together.
+  """
+  attempts = _ATTEMPTS if host is None else 1
+  budget = plan.budget(trial.workload)
+  for attempt in range(1, attempts + 1):
+    outcome = supervisor.run(trial, budget, on_event, host=host)
     if not outcome.from_outside:
       return outcome
-    if attempt < _ATTEMPTS:
+    if attempt < attempts:
       on_event({'event': 'note', 'text': f'{outcome.message}: going on'})
-  message = f'{outcome.message}, {_ATTEMPTS} times'
+  message = f'{outcome.message} ({attempts} attempts)'
   supervisor.end(pathlib.Path(trial.directory), 'failed', message)
   return supervisor.Outcome(status='failed', message=message)
 

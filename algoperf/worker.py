@@ -120,6 +120,7 @@ class Worker:
     self._mark = resume.Mark(pathlib.Path(trial_spec.directory))
     self._found = resume.Found()
     benchmark = benchmark_lib.load(trial_spec.benchmark)
+    jax.config.update('jax_default_matmul_precision', benchmark.precision)
     self._row = benchmark.row(trial_spec.workload)
     self._rules = trial_lib.Rules(
       budget=self._row.goal.max_runtime
@@ -161,7 +162,7 @@ class Worker:
     from workloads import registry  # Imports every model.
 
     workload = registry.get(self._spec.workload).with_goal(self._row.goal)
-    workload.prepare_data(self._spec.data_dir)
+    workload.require_data(self._spec.data_dir)
     workload.attach_metrics_logger(self._scalars)
     return workload
 

@@ -3,11 +3,17 @@
 import os
 import pathlib
 
+import hypothesis
 import pytest
 
 import workloads
 
 _SMALL = ('mnist_resnet', 'numerals_wmt', 'shakespeare_lm')
+
+
+# A busy machine is no reason to fail.
+hypothesis.settings.register_profile('patient', deadline=None)
+hypothesis.settings.load_profile('patient')
 
 
 @pytest.fixture(scope='session')

@@ -161,12 +161,13 @@ class Workload(spec.Workload):
       'per_example': losses_B,
     }
 
-  def prepare_data(self, data_dir: str) -> None:
-    del data_dir  # The data are computed.
+  def prepare_data(
+    self, data_dir: str, report: spec.Report = spec.silent
+  ) -> None:
+    del data_dir, report  # The data are computed.
 
-  def data_is_ready(self, data_dir: str) -> bool:
+  def check_data(self, data_dir: str) -> None:
     del data_dir
-    return True
 
   def build_input_queue(
     self,

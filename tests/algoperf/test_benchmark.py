@@ -66,6 +66,7 @@ def test_reads_every_field():
   toy = benchmark.parse(TEXT, 'toy.toml')
   assert (toy.name, toy.description) == ('toy', 'two workloads')
   assert toy.stop_at == ('validation', 'test')
+  assert toy.precision == 'float32'
   assert toy.scoring == benchmark.Scoring(
     study='least_time',
     workload='median',
@@ -122,6 +123,7 @@ def test_digest_sees_content_and_not_its_form():
     ('studies = 2', 'studies = 3'),
     ('["validation", "test"]', '["validation"]'),
     ('held_out = true', 'held_out = false'),
+    ('name = "toy"\n', 'name = "toy"\nprecision = "tensorfloat32"\n'),
   ):
     assert benchmark.parse(TEXT.replace(old, new), 'a').digest != digest, old
 
@@ -129,6 +131,12 @@ def test_digest_sees_content_and_not_its_form():
 @pytest.mark.parametrize(
   ('old', 'new', 'error'),
   [
+    (
+      'stop_at =',
+      'precision = "default"\nstop_at =',
+      "toy.toml:3: precision: 'default' is not allowed; it must be one of "
+      "'float32', 'tensorfloat32', 'bfloat16'",
+    ),
     (
       'stop_at =',
       'stopat =',

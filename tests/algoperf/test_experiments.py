@@ -128,6 +128,8 @@ def _check_files(directory, content):
   meta_data = json.loads((directory / 'meta_data_0.json').read_text())
   assert meta_data['workload.num_train_examples'] == 3000
   assert meta_data['rng_seed'] == content['seed']
+  assert meta_data['workload.compute_dtype'] == 'float32'
+  assert meta_data['precision'] == 'float32'
   assert content['versions']['jax'] != 'missing'
   assert (directory / records.LOG_FILE).exists()
 

@@ -304,6 +304,20 @@ def test_lm1b_has_the_parameters_counted_by_hand():
     assert _count(params) == expected + difference, variant
 
 
+def test_inputs_may_be_one_hot():
+  work, params = workload.LanguageModelWorkload(TINY), _params(TINY)
+  tokens_BxL = np.array([[1, 5, 2, 5, 0, 10]])
+
+  @jax.jit
+  def logits(inputs):
+    batch = {'inputs': inputs}
+    return work.model_fn(params, batch, None, None, None, False)[0]
+
+  np.testing.assert_array_equal(
+    logits(np.eye(11, dtype=np.float32)[tokens_BxL]), logits(tokens_BxL)
+  )
+
+
 def test_dropout_is_an_argument_of_the_call():
   params = _params(LM1B)
   work = workload.LanguageModelWorkload(LM1B)

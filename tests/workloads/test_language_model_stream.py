@@ -10,10 +10,10 @@ import pytest
 
 from algoperf import spec
 from tests.workloads import tiny_text
-from workloads.data import packing, stream
+from tests.workloads.streams import assert_same, joined, take
+from workloads.data import packing, splits
 from workloads.language_model import (
   configs,
-  data,
   fineweb,
   fineweb_text,
   lm1b,
@@ -59,38 +59,21 @@ def tiny(tmp_path_factory) -> str:
   path = str(tmp_path_factory.mktemp('text'))
   tiny_text.write_fineweb(path, DOCUMENTS, FINEWEB.sequence_length)
   tiny_text.write_lm1b(path, {'train': 90, 'test': 41})
-  data.prepare(LM1B, path)
+  lm1b.prepare(LM1B, path, spec.silent)
   return path
-
-
-def _take(queue, count):
-  batches = [next(queue) for _ in range(count)]
-  queue.close()
-  return batches
-
-
-def _same(batches, expected):
-  for batch, wanted in zip(batches, expected, strict=True):
-    assert set(batch) == set(wanted)
-    for name, values in wanted.items():
-      np.testing.assert_array_equal(batch[name], values)
 
 
 @BOTH
 def test_batches_do_not_depend_on_workers_or_hosts(tiny, module, config):
-  expected = _take(module.train_batches(config, tiny, 4, KEY), 5)
+  expected = take(module.train_batches(config, tiny, 4, KEY), 5)
   working = dataclasses.replace(config, workers=1)
-  _same(_take(module.train_batches(working, tiny, 4, KEY), 5), expected)
+  assert_same(take(module.train_batches(working, tiny, 4, KEY), 5), expected)
   hosts = [
-    _take(module.train_batches(config, tiny, 4, KEY, (i, 2)), 5)
+    take(module.train_batches(config, tiny, 4, KEY, (i, 2)), 5)
     for i in range(2)
   ]
-  joined = [
-    {name: np.concatenate([a[name], b[name]]) for name in a}
-    for a, b in zip(*hosts, strict=True)
-  ]
-  _same(joined, expected)
-  other = _take(module.train_batches(config, tiny, 4, KEY + 1), 1)
+  assert_same(joined(hosts), expected)
+  other = take(module.train_batches(config, tiny, 4, KEY + 1), 1)
   assert np.any(other[0]['targets'] != expected[0]['targets'])
 
 
@@ -100,19 +83,22 @@ def test_a_stream_continues_from_its_state(tiny, module, config):
   for _ in range(3):
     next(queue)
   state = queue.get_state()
-  expected = _take(queue, 6)
+  expected = take(queue, 6)
   again = module.train_batches(config, tiny, 4, KEY)
   again.set_state(state)
-  _same(_take(again, 6), expected)
+  assert_same(take(again, 6), expected)
 
 
 @BOTH
 def test_missing_data_are_one_line_with_the_command(tmp_path, module, config):
   command = f'run `algoperf data prepare {config.name} --data_dir={tmp_path}`'
-  assert not module.is_ready(config, str(tmp_path))
-  with pytest.raises(spec.UsageError, match=command) as error:
-    data.train_batches(config, str(tmp_path), 4, KEY)
-  assert '\n' not in str(error.value)
+  for use in (
+    lambda path: module.check(config, path),
+    lambda path: module.train_batches(config, path, 4, KEY),
+  ):
+    with pytest.raises(spec.UsageError, match=command) as error:
+      use(str(tmp_path))
+    assert '\n' not in str(error.value)
 
 
 @BOTH
@@ -132,7 +118,7 @@ def test_two_steps_and_evaluation(tiny, module, config):
     terms = work.loss_fn(batch['targets'], logits, batch.get('weights'))
     return terms['summed'] / terms['n_valid_examples']
 
-  for batch in _take(queue, 2):
+  for batch in take(queue, 2):
     value, gradient = loss(params, batch)
     assert np.isfinite(value)
     params = jax.tree.map(
@@ -146,7 +132,8 @@ def test_two_steps_and_evaluation(tiny, module, config):
 def test_windows_are_the_documents_joined_in_a_drawn_order(tiny):
   stored = {
     split: [
-      example['tokens'] for example in stream.source(tiny, fineweb.NAME, split)
+      example['tokens']
+      for example in splits.open_split(tiny, fineweb.NAME, split)
     ]
     for split in ('train', 'validation')
   }
@@ -167,7 +154,7 @@ def test_windows_are_the_documents_joined_in_a_drawn_order(tiny):
 def test_an_epoch_has_every_window_once(tiny):
   stored = [
     tuple(example['tokens'])
-    for example in stream.source(tiny, fineweb.NAME, 'train')
+    for example in splits.open_split(tiny, fineweb.NAME, 'train')
   ]
   queue = fineweb.train_batches(FINEWEB, tiny, 1, KEY)
   for _ in range(2):
@@ -184,32 +171,33 @@ def test_an_epoch_has_every_window_once(tiny):
 
 
 def test_windows_are_evaluated_in_whole_batches(tiny):
-  batches = list(data.eval_batches(FINEWEB, tiny, 'validation', 4))
+  batches = list(fineweb.eval_batches(FINEWEB, tiny, 'validation', 4))
   assert [batch['weights'].sum() for batch in batches] == [64, 64]
-  assert len(list(data.eval_batches(FINEWEB, tiny, 'eval_train', 4))) == 2
-  stored = stream.source(tiny, fineweb.NAME, 'validation')
+  assert len(list(fineweb.eval_batches(FINEWEB, tiny, 'eval_train', 4))) == 2
+  stored = splits.open_split(tiny, fineweb.NAME, 'validation')
   inputs = np.concatenate([batch['inputs'] for batch in batches])
   for row, example in zip(inputs, stored, strict=False):
     np.testing.assert_array_equal(row, example['tokens'][:-1])
 
 
 def test_fewer_windows_than_asked_for_are_padded(tiny):
-  count = len(stream.source(tiny, fineweb.NAME, 'validation'))
+  count = len(splits.open_split(tiny, fineweb.NAME, 'validation'))
   many = dataclasses.replace(FINEWEB, num_validation_examples=10_000)
-  batches = list(data.eval_batches(many, tiny, 'validation', 7))
+  batches = list(fineweb.eval_batches(many, tiny, 'validation', 7))
   assert sum(batch['weights'].sum() for batch in batches) == 16 * count
 
 
 def test_windows_of_another_length_are_refused(tiny):
   other = dataclasses.replace(FINEWEB, sequence_length=20)
   with pytest.raises(spec.UsageError, match='17 tokens, not 21'):
-    data.train_batches(other, tiny, 4, KEY)
+    fineweb.train_batches(other, tiny, 4, KEY)
 
 
 def test_packed_rows_hold_whole_sentences_shifted(tiny):
   vocabulary = lm1b._tokenizer(LM1B, tiny)
   texts = [
-    example['text'].decode() for example in stream.source(tiny, 'lm1b', 'train')
+    example['text'].decode()
+    for example in splits.open_split(tiny, 'lm1b', 'train')
   ]
   encoded = [tuple(tokens) for tokens in vocabulary.encode(texts)]
   kept = [tokens for tokens in encoded if len(tokens) <= 24]
@@ -233,11 +221,12 @@ def test_packed_rows_hold_whole_sentences_shifted(tiny):
 def test_the_held_out_sentences_are_halved(tiny):
   vocabulary = lm1b._tokenizer(LM1B, tiny)
   stored = [
-    example['text'].decode() for example in stream.source(tiny, 'lm1b', 'test')
+    example['text'].decode()
+    for example in splits.open_split(tiny, 'lm1b', 'test')
   ]
   expected = {'validation': stored[:20], 'test': stored[20:]}
   for split, texts in expected.items():
-    batches = list(data.eval_batches(LM1B, tiny, split, 8))
+    batches = list(lm1b.eval_batches(LM1B, tiny, split, 8))
     assert [batch['inputs'].shape for batch in batches] == [(8, 40)] * 3
     targets = np.concatenate([batch['targets'] for batch in batches])
     weights = np.concatenate([batch['weights'] for batch in batches])
@@ -255,7 +244,7 @@ def test_sentences_without_packing_have_the_losses_of_packed_ones(tiny):
   config = dataclasses.replace(LM1B, dtype='float32', dropout_rate=None)
   work = workload.LanguageModelWorkload(config)
   params, _ = work.init_model_fn(jax.random.PRNGKey(0))
-  (packed,) = _take(lm1b.train_batches(config, tiny, 4, KEY), 1)
+  (packed,) = take(lm1b.train_batches(config, tiny, 4, KEY), 1)
 
   @jax.jit
   def losses(batch):
@@ -321,7 +310,7 @@ def test_text_files_are_tokenised_once_and_go_on_after_a_stop(
 
 def test_missing_text_says_where_it_goes(tmp_path):
   with pytest.raises(spec.UsageError, match='text of FineWeb-Edu') as error:
-    data.prepare(FINEWEB, str(tmp_path))
+    fineweb.prepare(FINEWEB, str(tmp_path), spec.silent)
   assert '\n' not in str(error.value)
   assert str(tmp_path / 'downloads' / 'fineweb_edu_10b') in str(error.value)
 

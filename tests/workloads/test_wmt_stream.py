@@ -9,6 +9,7 @@ import pytest
 
 from algoperf import spec
 from tests.workloads import tiny_text
+from tests.workloads.streams import assert_same, joined, take
 from workloads.data import store
 from workloads.wmt import configs, corpora, data, workload
 
@@ -35,18 +36,6 @@ def tiny(tmp_path_factory) -> str:
   tiny_text.write_wmt(path, SIZES)
   data.prepare(SMALL, path)
   return path
-
-
-def _take(queue, count):
-  batches = [next(queue) for _ in range(count)]
-  queue.close()
-  return batches
-
-
-def _same(batch, expected):
-  assert set(batch) == set(expected)
-  for name, values in expected.items():
-    np.testing.assert_array_equal(batch[name], values)
 
 
 def _sentences(row):
@@ -93,25 +82,18 @@ def test_rows_are_german_to_english(tiny):
 
 
 def test_batches_do_not_depend_on_the_number_of_workers(tiny):
-  expected = _take(data.train_batches(SMALL, tiny, 4, KEY), 6)
+  expected = take(data.train_batches(SMALL, tiny, 4, KEY), 6)
   working = dataclasses.replace(SMALL, workers=1)
-  for batch, wanted in zip(
-    _take(data.train_batches(working, tiny, 4, KEY), 6), expected, strict=True
-  ):
-    _same(batch, wanted)
+  assert_same(take(data.train_batches(working, tiny, 4, KEY), 6), expected)
 
 
 def test_hosts_have_their_rows_of_each_batch(tiny):
-  expected = _take(data.train_batches(SMALL, tiny, 4, KEY), 6)
+  expected = take(data.train_batches(SMALL, tiny, 4, KEY), 6)
   hosts = [
-    _take(data.train_batches(SMALL, tiny, 4, KEY, hosts=(i, 2)), 6)
+    take(data.train_batches(SMALL, tiny, 4, KEY, hosts=(i, 2)), 6)
     for i in range(2)
   ]
-  for wanted, *parts in zip(expected, *hosts, strict=True):
-    joined = {
-      name: np.concatenate([part[name] for part in parts]) for name in wanted
-    }
-    _same(joined, wanted)
+  assert_same(joined(hosts), expected)
 
 
 def test_a_stream_continues_from_its_state(tiny):
@@ -119,12 +101,11 @@ def test_a_stream_continues_from_its_state(tiny):
   for _ in range(3):
     next(queue)
   state = queue.get_state()
-  expected = _take(queue, 8)
+  expected = take(queue, 8)
   again = data.train_batches(SMALL, tiny, 4, KEY)
   next(again)
   again.set_state(state)
-  for batch, wanted in zip(_take(again, 8), expected, strict=True):
-    _same(batch, wanted)
+  assert_same(take(again, 8), expected)
 
 
 @pytest.mark.parametrize('split', ['eval_train', 'validation', 'test'])
@@ -149,9 +130,10 @@ def test_preparing_again_changes_nothing(tiny):
   path = data._vocabulary(SMALL, tiny)
   before = path.read_bytes()
   path.unlink()
-  assert not data.is_ready(SMALL, tiny)
+  with pytest.raises(spec.UsageError, match='data prepare wmt'):
+    data.check(SMALL, tiny)
   data.prepare(SMALL, tiny)
-  assert data.is_ready(SMALL, tiny)
+  data.check(SMALL, tiny)
   assert path.read_bytes() == before
   assert path.name == 'wmt_sentencepiece_model'
 
@@ -182,7 +164,7 @@ def test_two_steps_and_evaluation(tiny):
     return terms['summed'] / terms['n_valid_examples']
 
   losses = []
-  for batch in _take(queue, 2):
+  for batch in take(queue, 2):
     value, gradient = loss(params, batch)
     params = jax.tree.map(lambda p, g: p - 0.1 * g, params, gradient)
     losses.append(float(value))

@@ -3,7 +3,7 @@
 Dimensions: H height, W width, C channels.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 import io
 import pathlib
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 import tensorflow_datasets as tfds
 
+from tests.workloads import tiny
 from workloads.data import store
 
 _SIZES = ((75, 100), (100, 75), (64, 64), (40, 130), (224, 224), (31, 29))
@@ -66,12 +67,8 @@ def write_imagenet(
   )
 
 
-class _Images(store.Builder, skip_registration=True):
+class _Images(tiny.Builder, skip_registration=True):
   """What the two data sets have in common."""
-
-  def __init__(self, *, sizes: Mapping[str, int], **arguments: Any):
-    self._sizes = sizes
-    super().__init__(**arguments)
 
   def _info(self) -> tfds.core.DatasetInfo:
     features = tfds.features.FeaturesDict(
@@ -83,18 +80,7 @@ class _Images(store.Builder, skip_registration=True):
     )
     return tfds.core.DatasetInfo(builder=self, features=features)
 
-  def _split_generators(
-    self, dl_manager: tfds.download.DownloadManager
-  ) -> dict[str, Iterator[tuple[str, dict[str, Any]]]]:
-    del dl_manager
-    return {
-      split: self._generate_examples(split, size)
-      for split, size in self._sizes.items()
-    }
-
-  def _generate_examples(
-    self, split: str, size: int
-  ) -> Iterator[tuple[str, dict[str, Any]]]:
+  def _generate_examples(self, split: str, size: int) -> tiny.Examples:
     for index in range(size):
       name = f'{split}_{index:08}.JPEG'
       seed = sum(split.encode()) * 1000 + index

@@ -1,12 +1,13 @@
 """Tiny data sets of text on disk in the schemas of the real ones."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 import pathlib
 from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
 
+from tests.workloads import tiny
 from workloads.data import store
 from workloads.language_model import fineweb
 
@@ -70,12 +71,20 @@ def write_lm1b(
   store.prepare(Lm1b(data_dir=data_dir, sizes=sizes, most_words=most_words))
 
 
-def documents(count: int, vocab_size: int, seed: int = 0) -> list[np.ndarray]:
-  """Random tokens, each document ended by the last id."""
-  rng = np.random.default_rng(seed)
+def documents(
+  count: int, vocab_size: int, lengths: tuple[int, int] = (1, 60)
+) -> list[np.ndarray]:
+  """Random tokens, each document ended by the last id.
+
+  Args:
+    count: of documents.
+    vocab_size: of ids.
+    lengths: the least, and what all are below; without the end.
+  """
+  rng = np.random.default_rng(0)
   return [
     np.append(rng.integers(vocab_size - 1, size=length), vocab_size - 1)
-    for length in rng.integers(1, 60, count)
+    for length in rng.integers(*lengths, count)
   ]
 
 
@@ -105,28 +114,14 @@ def write_fineweb(
   )
 
 
-class _Sentences(store.Builder, skip_registration=True):
+class _Sentences(tiny.Builder, skip_registration=True):
   """What the data sets have in common."""
 
-  def __init__(
-    self, *, sizes: Mapping[str, int], most_words: int, **arguments: Any
-  ):
-    self._sizes = sizes
+  def __init__(self, *, most_words: int, **arguments: Any):
     self._most_words = most_words
     super().__init__(**arguments)
 
-  def _split_generators(
-    self, dl_manager: tfds.download.DownloadManager
-  ) -> dict[str, Iterator[tuple[int, dict[str, str]]]]:
-    del dl_manager
-    return {
-      split: self._generate_examples(split, size)
-      for split, size in self._sizes.items()
-    }
-
-  def _generate_examples(
-    self, split: str, size: int
-  ) -> Iterator[tuple[int, dict[str, str]]]:
+  def _generate_examples(self, split: str, size: int) -> tiny.Examples:
     for index in range(size):
       yield index, self._example(sum(split.encode()) * 10_000 + index)
 

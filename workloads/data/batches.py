@@ -11,18 +11,16 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import grain
-import jax
 import numpy as np
 
 from algoperf import spec
+from workloads.data import rows
 
 Arrays = Mapping[str, np.ndarray]
 Batch = dict[str, np.ndarray]
 Transform = Callable[[Batch, np.random.Generator], Batch]
 
 _PREFETCHED = 4
-_CPU_BYTES = 1 << 29  # Of float32 logits and the like.
-_DEVICE_BYTES = 1 << 33
 _ORDER, _TRANSFORM = 0, 1  # What a random stream is for.
 
 
@@ -63,13 +61,27 @@ def train_batches(
   return iter(prefetched)
 
 
-def eval_batches(arrays: Arrays, batch_size: int) -> Iterator[Batch]:
+def eval_batches(
+  arrays: Arrays,
+  batch_size: int,
+  tight: bool = False,
+  hosts: rows.Hosts | None = None,
+) -> Iterator[Batch]:
   """All examples once and in order, in batches of equal shape.
 
   The last batch is padded with zeros. Each batch also has `weights`, float32
   [B]: 1 for examples, 0 for padding.
+
+  Args:
+    arrays: one array a key, all with the same leading dimension.
+    batch_size: examples in a batch, over all hosts.
+    tight: whether batches have no more rows than there are examples.
+    hosts: which rows to have, by default jax's process's.
   """
   num_examples = _num_examples(arrays)
+  if tight:
+    batch_size = rows.needed(batch_size, num_examples)
+  own = rows.Rows(batch_size, hosts or rows.this_host()).own
   for start in range(0, num_examples, batch_size):
     count = min(batch_size, num_examples - start)
     batch = {}
@@ -77,21 +89,7 @@ def eval_batches(arrays: Arrays, batch_size: int) -> Iterator[Batch]:
       batch[name] = np.zeros((batch_size, *array.shape[1:]), array.dtype)
       batch[name][:count] = array[start : start + count]
     batch['weights'] = (np.arange(batch_size) < count).astype(np.float32)
-    yield batch
-
-
-def fitting(batch_size: int, bytes_per_row: int) -> int:
-  """How many rows of an evaluation batch are worked on at once.
-
-  The largest divisor of the batch size whose largest array, so many bytes a
-  row, fits easily into the memory of the devices.
-  """
-  on_cpu = jax.default_backend() == 'cpu'
-  limit = _CPU_BYTES if on_cpu else _DEVICE_BYTES * jax.device_count()
-  most = max(1, limit // bytes_per_row)
-  return next(
-    n for n in range(batch_size, 0, -1) if batch_size % n == 0 and n <= most
-  )
+    yield {name: array[own] for name, array in batch.items()}
 
 
 def _num_examples(arrays: Arrays) -> int:

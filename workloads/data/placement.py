@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import jax
+from jax.experimental import multihost_utils
 from jax.sharding import NamedSharding, PartitionSpec, Sharding
 import numpy as np
 
@@ -17,9 +18,10 @@ def ahead(
 
   Args:
     batches: numpy arrays with a leading dimension of examples; where there are
-      several processes each has its own rows, process p of n the p-th n-th.
-    params: arrays on all devices of a mesh, over which examples are divided if
-      their number can be; or on one device.
+      several processes each has its own rows, process p of n the p-th n-th,
+      and those of all can be divided over the devices.
+    params: arrays on all devices of a mesh, over which examples are divided; or
+      on one device.
   """
   leaves = jax.tree.leaves(params)
   sharding = getattr(leaves[0], 'sharding', None) if leaves else None
@@ -33,12 +35,17 @@ def ahead(
     yield previous
 
 
+def whole(tree: Any) -> Any:
+  """Arrays that are divided over devices, as numpy arrays in all processes."""
+  if jax.process_count() == 1:
+    return jax.device_get(tree)
+  return multihost_utils.process_allgather(tree, tiled=True)
+
+
 def _place(rows: np.ndarray, sharding: Sharding | None) -> Any:
   if not isinstance(sharding, NamedSharding):
     return jax.device_put(rows)
-  num_rows = len(rows) * jax.process_count()
-  divided = num_rows % sharding.mesh.size == 0
-  axes = PartitionSpec(sharding.mesh.axis_names if divided else None)
+  divided = PartitionSpec(sharding.mesh.axis_names)
   return jax.make_array_from_process_local_data(
-    NamedSharding(sharding.mesh, axes), rows
+    NamedSharding(sharding.mesh, divided), rows
   )

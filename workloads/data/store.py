@@ -5,11 +5,15 @@ import contextlib
 import fcntl
 import io
 import pathlib
+import shutil
 from typing import Any
 
 from absl import logging
 import numpy as np
 import tensorflow_datasets as tfds
+
+from algoperf import spec
+from workloads.data import formats
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
@@ -20,26 +24,65 @@ class Builder(tfds.core.GeneratorBasedBuilder):
   code_path = None
 
 
-def prepare(builder: tfds.core.DatasetBuilder) -> None:
+def prepare(
+  builder: tfds.core.DatasetBuilder, report: spec.Report = spec.silent
+) -> None:
   """Writes the builder's data set below its data_dir unless it is there.
 
   Appears as a whole or not at all; of several processes that try at once one
-  writes and the others wait for it. Prints nothing.
+  writes and the others wait for it. A copy in TFRecord files is converted.
+
+  Args:
+    builder: the data set.
+    report: is told what is being done; unless it is `silent`, TFDS shows its
+      bars as well.
+
+  Raises:
+    UsageError: a copy that is there cannot be converted.
   """
   if is_prepared(builder):
     return
   root = pathlib.Path(builder.data_dir_root)
   root.mkdir(parents=True, exist_ok=True)
-  with (root / f'{builder.name}.lock').open('w') as lock, _quiet():
+  showing = _quiet() if report is spec.silent else _bars()
+  with (root / f'{builder.name}.lock').open('w') as lock, showing:
     fcntl.flock(lock, fcntl.LOCK_EX)
+    if is_prepared(builder):  # By another process, just now.
+      return
+    directory = pathlib.Path(builder.data_path)
+    if formats.SEQUENTIAL in formats.of(directory):
+      report(f'{builder.name}: converting the TFRecord files in {directory}')
+      formats.add_random_access(directory, report)
+      return
+    if directory.exists():
+      raise spec.UsageError(
+        f'{directory} has neither array_record files, nor TFRecord files that '
+        'could be converted: delete it, or choose another --data_dir.'
+      )
+    for unfinished in directory.parent.glob(f'{directory.name}.incomplete*'):
+      shutil.rmtree(unfinished)
+    report(f'{builder.name}: writing {directory}')
     builder.download_and_prepare(
-      file_format='array_record', download_dir=root / 'downloads'
+      file_format=formats.RANDOM_ACCESS, download_dir=root / 'downloads'
     )
 
 
 def is_prepared(builder: tfds.core.DatasetBuilder) -> bool:
-  """Whether the builder's data set is on disk."""
-  return builder.data_path.exists()
+  """Whether the builder's data set is on disk, and can be read at random."""
+  return formats.RANDOM_ACCESS in formats.of(pathlib.Path(builder.data_path))
+
+
+def check(builder: tfds.core.DatasetBuilder, workload: str) -> None:
+  """Refuses a data set that is not prepared.
+
+  Raises:
+    UsageError: with the command that mends it.
+  """
+  if not is_prepared(builder):
+    raise spec.UsageError(
+      f'The data set {builder.name} in {builder.data_dir_root} is missing: run '
+      f'`algoperf data prepare {workload} --data_dir={builder.data_dir_root}`.'
+    )
 
 
 def read(
@@ -63,6 +106,16 @@ def _column(values: list[Any]) -> np.ndarray | list[Any]:
   if isinstance(values[0], bytes) or len({np.shape(v) for v in values}) > 1:
     return values
   return np.stack(values)
+
+
+@contextlib.contextmanager
+def _bars() -> Iterator[None]:
+  """Has TFDS show its progress."""
+  tfds.enable_progress_bar()
+  try:
+    yield
+  finally:
+    tfds.disable_progress_bar()
 
 
 @contextlib.contextmanager

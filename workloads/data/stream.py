@@ -13,148 +13,25 @@ the state of a stream is a position, good for any number of workers.
 Dimensions: B examples in a global batch, N examples of a data set.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-import dataclasses
-import functools
+from collections.abc import Callable, Iterator
 import math
 import os
-import pathlib
-import re
-from typing import Any, Protocol
+from typing import Any
 
 import grain
 import numpy as np
-import tensorflow_datasets as tfds
 
 from algoperf import spec
-from workloads.data import ahead
+from workloads.data import ahead, rows, splits
 
-Example = Mapping[str, Any]
+Example = splits.Example
 Transform = Callable[[Example, np.random.Generator], Example]
 Stage = Callable[[grain.IterDataset[Any]], grain.IterDataset[Any]]
 
-_VERSION = re.compile(r'\d+\.\d+\.\d+')
-_RANDOM_ACCESS = ('array_record',)
-_AT_ONCE = 1024  # Examples read together when all are.
 _PREFETCHED = 2  # Batches; one of ImageNet is 600 MB.
-_BLOCK = 16  # Examples that a worker hands over at once, at most.
+_PER_TRANSFER = 16  # Examples that a worker hands over at once.
 _SHUFFLE_ROUNDS = 4
 _ORDER, _TRANSFORM = 0, 1  # What a random stream is for.
-
-
-class RandomAccess(Protocol):
-  """Examples by index."""
-
-  def __len__(self) -> int: ...
-
-  def __getitem__(self, index: int) -> Example: ...
-
-  def __iter__(self) -> Iterator[Example]: ...
-
-
-def source(
-  data_dir: str,
-  name: str,
-  split: str,
-  *,
-  skip: Sequence[str] = (),
-  limit: int | None = None,
-  workload: str = 'WORKLOAD',
-) -> RandomAccess:
-  """A split of the newest version on disk of a prepared TFDS data set.
-
-  Can be pickled; opens its files in each process when first read.
-
-  Args:
-    data_dir: directory that has the data set.
-    name: such as 'imagenet2012' or 'wmt17_translate/de-en'.
-    split: such as 'train'.
-    skip: features that are given as the bytes they are stored in.
-    limit: how many examples to have at most, the first ones.
-    workload: name for the error's advice.
-
-  Raises:
-    UsageError: the data set is not there, or not as a whole, or not in a
-      format with random access.
-  """
-  return _Stored(
-    _directory(data_dir, name, split, workload), split, skip, limit
-  )
-
-
-def is_prepared(data_dir: str, name: str, split: str) -> bool:
-  """Whether `source` would find the split."""
-  try:
-    _directory(data_dir, name, split, '')
-  except spec.UsageError:
-    return False
-  return True
-
-
-def _directory(data_dir: str, name: str, split: str, workload: str) -> str:
-  """Where the newest prepared version is."""
-  mend = f'run `algoperf data prepare {workload} --data_dir={data_dir}`.'
-  root = pathlib.Path(data_dir, name)
-  versions = [
-    path.parent
-    for path in root.glob('*/dataset_info.json')
-    if _VERSION.fullmatch(path.parent.name)
-  ]
-  if not versions:
-    state = 'not finished' if any(root.glob('*.incomplete*')) else 'missing'
-    raise spec.UsageError(
-      f'The data set {name} in {data_dir} is {state}: {mend}'
-    )
-  newest = max(versions, key=lambda path: [*map(int, path.name.split('.'))])
-  info = tfds.builder_from_directory(str(newest)).info
-  if split not in info.splits:
-    raise spec.UsageError(f'The data set {newest} has no split {split}: {mend}')
-  expected = {path.name for path in info.splits[split].filepaths}
-  absent = expected - {path.name for path in newest.iterdir()}
-  if absent:
-    raise spec.UsageError(
-      f'The data set {newest} lacks {len(absent)} of its files, such as '
-      f'{min(absent)}: delete it and {mend}'
-    )
-  if info.file_format.value not in _RANDOM_ACCESS:
-    raise spec.UsageError(
-      f'The data set {newest} is in the format {info.file_format.value}, which '
-      f'has no random access: {mend}'
-    )
-  return str(newest)
-
-
-class _Stored:
-  """A split in a directory, opened when first read in each process."""
-
-  def __init__(
-    self, directory: str, split: str, skip: Sequence[str], limit: int | None
-  ):
-    self._arguments = (directory, split, skip, limit)
-    builder = tfds.builder_from_directory(directory)
-    size = builder.info.splits[split].num_examples
-    self._length = size if limit is None else min(size, limit)
-
-  def __reduce__(self) -> tuple[Any, ...]:
-    return _Stored, self._arguments
-
-  def __len__(self) -> int:
-    return self._length
-
-  def __getitem__(self, index: int) -> Example:
-    return self._opened[index]
-
-  def __iter__(self) -> Iterator[Example]:
-    for start in range(0, self._length, _AT_ONCE):
-      stop = min(start + _AT_ONCE, self._length)
-      yield from self._opened.__getitems__(range(start, stop))
-
-  @functools.cached_property
-  def _opened(self) -> Sequence[Example]:
-    directory, split, skip, _ = self._arguments
-    return tfds.builder_from_directory(directory).as_data_source(
-      split, decoders={name: tfds.decode.SkipDecoding() for name in skip}
-    )
 
 
 def workers(most: int) -> int:
@@ -167,14 +44,14 @@ def workers(most: int) -> int:
 
 
 def train_stream(
-  source: RandomAccess,
+  source: splits.RandomAccess,
   *,
   data_rng: spec.RandomState,
   batch_size: int,
   transform: Transform,
   keep: Callable[[Example], bool] | None = None,
   workers: int = 0,
-  hosts: tuple[int, int] = (0, 1),
+  hosts: rows.Hosts | None = None,
   finish: Stage | None = None,
 ) -> grain.DatasetIterator[dict[str, np.ndarray]]:
   """Endless shuffled batches of this host's rows.
@@ -188,7 +65,7 @@ def train_stream(
       Runs in the workers.
     keep: which transformed examples to keep.
     workers: processes that read and transform; with 0 a thread does it.
-    hosts: (index of this host, number of hosts).
+    hosts: which rows to have, by default jax's process's.
     finish: what to do to the stream of kept examples before batching, such as
       packing; its iterators must give their state. With `keep` or `finish` each
       host transforms the whole stream and takes its rows of each batch; without
@@ -202,37 +79,33 @@ def train_stream(
     UsageError: batches cannot be divided evenly over the hosts, or there is
       nothing to read.
   """
-  if batch_size < 1 or batch_size % hosts[1]:
-    raise spec.UsageError(
-      f'Batch size {batch_size} is not a positive multiple of the {hosts[1]} '
-      'hosts: choose one that is.'
-    )
+  own = rows.Rows(batch_size, hosts or rows.this_host())
   if not len(source):
     raise spec.UsageError('There are no training examples: prepare the data.')
   seed = tuple(int(word) for word in np.asarray(data_rng))
   examples = _Shuffled(source, seed, transform)
-  rows = _Rows(batch_size=batch_size, hosts=hosts)
   if keep is None and finish is None:
-    block = rows.block()
+    block = own.block()
     blocks = ahead.Ahead(
-      _Blocks(examples, rows, block), workers, per_transfer=1
+      rows.Blocks(examples, own, block), workers, per_transfer=1
     )
-    stream = blocks.batch(rows.per_host // block, batch_fn=_join)
+    stream = blocks.batch(own.per_host // block, batch_fn=rows.join)
   else:
-    stream = ahead.Ahead(examples, workers, _BLOCK)
+    stream = ahead.Ahead(examples, workers, _PER_TRANSFER)
     stream = stream if keep is None else stream.filter(keep)
     stream = stream if finish is None else finish(stream)
-    stream = stream.batch(batch_size, batch_fn=rows.stack)
+    stream = stream.batch(batch_size, batch_fn=own.stack)
   return _batches_ahead(stream)
 
 
 def eval_stream(
-  source: RandomAccess,
+  source: splits.RandomAccess,
   *,
   batch_size: int,
   transform: Callable[[Example], Example],
   workers: int = 0,
-  hosts: tuple[int, int] = (0, 1),
+  hosts: rows.Hosts | None = None,
+  tight: bool = False,
 ) -> Iterator[dict[str, np.ndarray]]:
   """One pass in order; this host's rows of batches of equal shape.
 
@@ -245,23 +118,21 @@ def eval_stream(
     transform: makes an example of arrays of one shape and type. Must work for
       the first example on every host, which shows shapes and types.
     workers: processes that read and transform; with 0 a thread does it.
-    hosts: (index of this host, number of hosts).
+    hosts: which rows to have, by default jax's process's.
+    tight: whether batches have no more rows than the source needs.
   """
-  if batch_size < 1 or batch_size % hosts[1]:
-    raise spec.UsageError(
-      f'Batch size {batch_size} is not a positive multiple of the {hosts[1]} '
-      'hosts: choose one that is.'
-    )
-  rows = _Rows(batch_size=batch_size, hosts=hosts)
-  block = rows.block()
-  per_batch = rows.per_host // block
+  if tight:
+    batch_size = rows.needed(batch_size, len(source))
+  own = rows.Rows(batch_size, hosts or rows.this_host())
+  block = own.block()
+  per_batch = own.per_host // block
   blocks = ahead.Ahead(
-    _Blocks(_InOrder(source, transform), rows, block),
+    rows.Blocks(_InOrder(source, transform), own, block),
     workers,
     per_transfer=1,
     length=math.ceil(len(source) / batch_size) * per_batch,
   )
-  batches = _batches_ahead(blocks.batch(per_batch, batch_fn=_join))
+  batches = _batches_ahead(blocks.batch(per_batch, batch_fn=rows.join))
   try:
     yield from batches
   finally:
@@ -282,7 +153,10 @@ class _Shuffled:
   """The endless order of transformed training examples."""
 
   def __init__(
-    self, source: RandomAccess, seed: tuple[int, ...], transform: Transform
+    self,
+    source: splits.RandomAccess,
+    seed: tuple[int, ...],
+    transform: Transform,
   ):
     self._source = source
     self._seed = seed
@@ -308,7 +182,7 @@ class _InOrder:
   """Each transformed example once, then as much padding as one likes."""
 
   def __init__(
-    self, source: RandomAccess, transform: Callable[[Example], Example]
+    self, source: splits.RandomAccess, transform: Callable[[Example], Example]
   ):
     self._source = source
     self._transform = transform
@@ -322,54 +196,3 @@ class _InOrder:
       first = self[0]
       self._padding = {key: np.zeros_like(leaf) for key, leaf in first.items()}
     return self._padding
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _Rows:
-  """Which rows of global batches are this host's."""
-
-  batch_size: int
-  hosts: tuple[int, int]
-
-  @property
-  def per_host(self) -> int:
-    return self.batch_size // self.hosts[1]
-
-  def block(self) -> int:
-    """Rows that are handed over at once: the largest divisor in the limit."""
-    limit = min(_BLOCK, self.per_host)
-    return next(n for n in range(limit, 0, -1) if self.per_host % n == 0)
-
-  def position(self, row: int) -> int:
-    """Position in the global order of row `row` of this host's stream."""
-    batch, row_in_batch = divmod(row, self.per_host)
-    return (
-      batch * self.batch_size + self.hosts[0] * self.per_host + row_in_batch
-    )
-
-  def stack(self, examples: Sequence[Example]) -> dict[str, np.ndarray]:
-    """This host's part of the global batch with these examples."""
-    first = self.hosts[0] * self.per_host
-    return _stack(examples[first : first + self.per_host])
-
-
-class _Blocks:
-  """This host's rows, `size` of them to an element."""
-
-  def __init__(self, examples: ahead.Elements, rows: _Rows, size: int):
-    self._examples = examples
-    self._rows = rows
-    self._size = size
-
-  def __getitem__(self, index: int) -> dict[str, np.ndarray]:
-    rows = range(index * self._size, (index + 1) * self._size)
-    return _stack([self._examples[self._rows.position(row)] for row in rows])
-
-
-def _stack(examples: Sequence[Example]) -> dict[str, np.ndarray]:
-  return {key: np.stack([e[key] for e in examples]) for key in examples[0]}
-
-
-def _join(blocks: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-  # Copies even a single block: workers lend the memory it is in.
-  return {key: np.concatenate([b[key] for b in blocks]) for key in blocks[0]}

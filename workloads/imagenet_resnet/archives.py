@@ -14,7 +14,7 @@ from typing import Any
 import tensorflow_datasets as tfds
 
 from algoperf import spec
-from workloads.data import store
+from workloads.data import formats, store
 
 Examples = Iterator[tuple[str, dict[str, Any]]]
 
@@ -140,15 +140,21 @@ class ImagenetV2(_FromArchives, skip_registration=True):
   splits: Mapping[str, Any] = {'test': (TEST, _test)}
 
 
-def prepare(data_dir: str, sizes: Mapping[str, int], workload: str) -> None:
+def prepare(
+  data_dir: str,
+  sizes: Mapping[str, int],
+  workload: str,
+  report: spec.Report = spec.silent,
+) -> None:
   """Writes both data sets below data_dir, as far as they are not there.
 
-  Needs twice the archives' space for a while, and about an hour.
+  Copies in TFRecord files are converted.
 
   Args:
     data_dir: has the archives in downloads/manual.
     sizes: examples of 'train', 'validation' and 'test'.
     workload: for whose sake, for the error's advice.
+    report: is told what is being done.
 
   Raises:
     UsageError: archives are missing or damaged.
@@ -160,15 +166,16 @@ def prepare(data_dir: str, sizes: Mapping[str, int], workload: str) -> None:
     ImagenetV2(config='matched-frequency', **options),
   )
   missing = [b for b in builders if not store.is_prepared(b)]
-  archives = [name for b in missing for name, _ in b.splits.values()]
+  unmade = [b for b in missing if not formats.of(pathlib.Path(b.data_path))]
+  archives = [name for b in unmade for name, _ in b.splits.values()]
   absent = [name for name in archives if not (archive_dir / name).exists()]
   if absent:
     needed = ', '.join(f'{name} ({SOURCES[name]})' for name in absent)
-    datasets = ' and '.join(builder.name for builder in missing)
+    datasets = ' and '.join(builder.name for builder in unmade)
     raise spec.UsageError(
       f'The data of {workload} ({datasets}) is made from archives that only '
       f'you can get, {needed}: put them into {archive_dir} and run `algoperf '
       f'data prepare {workload} --data_dir={data_dir}`.'
     )
   for builder in missing:
-    store.prepare(builder)
+    store.prepare(builder, report)

@@ -6,15 +6,15 @@ activation, or how strongly each residual branch starts.
 
 import dataclasses
 
+from workloads import family
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(family.Config):
   """A ResNet, what it is trained on, and how it is evaluated.
 
   Pixel statistics are per channel, of pixels from 0 to 255.
   """
-
-  name: str
 
   # Data.
   dataset: str
@@ -22,11 +22,6 @@ class Config:
   num_classes: int
   mean: tuple[float, ...]
   stddev: tuple[float, ...]
-  num_train_examples: int
-  num_eval_train_examples: int
-  num_validation_examples: int
-  num_test_examples: int
-  eval_batch_size: int
 
   # Model.
   stage_sizes: tuple[int, ...]  # Blocks in each stage.
@@ -59,6 +54,7 @@ IMAGENET = Config(
 
 MNIST = Config(
   name='mnist_resnet',
+  in_memory=True,
   dataset='mnist5k',
   image_shape=(28, 28, 1),
   num_classes=10,

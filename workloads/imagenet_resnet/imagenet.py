@@ -13,11 +13,10 @@ import dataclasses
 import math
 import os
 
-import jax
 import numpy as np
 
 from algoperf import spec
-from workloads.data import batches, images, stream
+from workloads.data import batches, images, splits, stream
 from workloads.imagenet_resnet import archives, configs
 
 _TEST_SET = 'imagenet_v2/matched-frequency'
@@ -28,15 +27,17 @@ _ATTEMPTS = 10
 _MIDDLE = 224 / 256  # Side of the evaluation crop over the shorter side.
 
 
-def is_ready(config: configs.Config, data_dir: str) -> bool:
-  """Whether all splits are on disk."""
-  return all(
-    stream.is_prepared(data_dir, *_place(config, split))
-    for split in spec.SPLITS
-  )
+def check(config: configs.Config, data_dir: str) -> None:
+  """Refuses data sets that are not there as a whole.
+
+  Raises:
+    UsageError: with the command that mends it.
+  """
+  for split in spec.SPLITS:
+    _source(config, data_dir, split)
 
 
-def prepare(config: configs.Config, data_dir: str) -> None:
+def prepare(config: configs.Config, data_dir: str, report: spec.Report) -> None:
   """Makes the data sets from the user's archives unless they are there.
 
   Raises:
@@ -47,10 +48,18 @@ def prepare(config: configs.Config, data_dir: str) -> None:
     'validation': config.num_validation_examples,
     'test': config.num_test_examples,
   }
-  if not is_ready(config, data_dir):
-    archives.prepare(data_dir, sizes, config.name)
-    for split in sizes:
-      _source(config, data_dir, split)
+  archives.prepare(data_dir, sizes, config.name, report)
+  check(config, data_dir)
+
+
+def needs(config: configs.Config) -> spec.DataNeeds:
+  del config  # The same for all.
+  return spec.DataNeeds(
+    source='your own archives of ImageNet (144 GiB) and ImageNet V2 (1 GiB), '
+    "or TFDS's TFRecord files of both",
+    disk_gib=300,  # The archives are among it.
+    time='1 to 2 hours',
+  )
 
 
 def train_batches(
@@ -66,36 +75,23 @@ def train_batches(
     batch_size=batch_size,
     transform=Augment(config),
     workers=_workers(),
-    hosts=(jax.process_index(), jax.process_count()),
   )
 
 
 def eval_batches(
-  config: configs.Config, data_dir: str, split: str, batch_size: int
+  config: configs.Config,
+  data_dir: str,
+  split: str,
+  batch_size: int,
+  tight: bool = False,
 ) -> Iterator[batches.Batch]:
   """One pass over a split in order, this host's rows, the end padded."""
-  return _eval_stream(config, _source(config, data_dir, split), batch_size)
-
-
-def evaluation_batches(
-  config: configs.Config, data_dir: str, split: str
-) -> Iterator[batches.Batch]:
-  """As eval_batches, in batches no larger than the split needs."""
-  source = _source(config, data_dir, split)
-  devices = jax.device_count()
-  needed = math.ceil(len(source) / devices) * devices
-  return _eval_stream(config, source, min(config.eval_batch_size, needed))
-
-
-def _eval_stream(
-  config: configs.Config, source: stream.RandomAccess, batch_size: int
-) -> Iterator[batches.Batch]:
   return stream.eval_stream(
-    source,
+    _source(config, data_dir, split),
     batch_size=batch_size,
     transform=Preprocess(config),
     workers=_workers(),
-    hosts=(jax.process_index(), jax.process_count()),
+    tight=tight,
   )
 
 
@@ -106,8 +102,8 @@ class Augment:
   config: configs.Config
 
   def __call__(
-    self, example: stream.Example, rng: np.random.Generator
-  ) -> stream.Example:
+    self, example: splits.Example, rng: np.random.Generator
+  ) -> splits.Example:
     """`inputs` float32 [H, W, C], normalised, and `targets` int32."""
     image = _opened(example)
     box = random_box(image.height, image.width, rng)
@@ -123,7 +119,7 @@ class Preprocess:
 
   config: configs.Config
 
-  def __call__(self, example: stream.Example) -> stream.Example:
+  def __call__(self, example: splits.Example) -> splits.Example:
     """`inputs` float32 [H, W, C], normalised, and `targets` int32."""
     image = _opened(example)
     box = middle_box(image.height, image.width)
@@ -190,11 +186,11 @@ def _attempt(
 
 def _finished(
   config: configs.Config,
-  example: stream.Example,
+  example: splits.Example,
   image: images.Image.Image,
   box: images.Box,
   mirrored: bool,
-) -> stream.Example:
+) -> splits.Example:
   """Decodes, cuts, resizes, mirrors and normalises."""
   size, _, _ = config.image_shape
   try:
@@ -210,14 +206,14 @@ def _finished(
   }
 
 
-def _opened(example: stream.Example) -> images.Image.Image:
+def _opened(example: splits.Example) -> images.Image.Image:
   try:
     return images.opened(example['image'])
   except OSError as error:
     raise _unreadable(example) from error
 
 
-def _unreadable(example: stream.Example) -> spec.UsageError:
+def _unreadable(example: splits.Example) -> spec.UsageError:
   name = example['file_name'].decode()
   return spec.UsageError(
     f'The image {name} cannot be decoded: prepare the data set again from '
@@ -227,10 +223,10 @@ def _unreadable(example: stream.Example) -> spec.UsageError:
 
 def _source(
   config: configs.Config, data_dir: str, split: str
-) -> stream.RandomAccess:
+) -> splits.RandomAccess:
   limit = config.num_eval_train_examples if split == 'eval_train' else None
   name, stored_split = _place(config, split)
-  return stream.source(
+  return splits.open_split(
     data_dir,
     name,
     stored_split,

@@ -3,55 +3,26 @@
 Dimensions: B batch, K classes.
 """
 
-from collections.abc import Iterable, Iterator
 import functools
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from algoperf import spec
-from workloads import layers, registry
-from workloads.data import placement
-from workloads.imagenet_resnet import configs, data, imagenet, model
+from workloads import family, registry
+from workloads.imagenet_resnet import configs, data, model
 
 
-class ResNetWorkload(spec.Workload):
+class ResNetWorkload(family.Workload):
   """A configuration of the family as a workload.
 
   Metrics: `accuracy` (top-1) and `loss` (mean cross entropy, no smoothing).
   """
 
   def __init__(self, config: configs.Config):
-    self.name = config.name
-    self.config = config
+    super().__init__(config, data.DATA_SETS[config.dataset])
     self._model = model.ResNet(config)
     self._jitted_sums = jax.jit(self._sums)
-    self._eval_batches: dict[tuple[str, str], list[spec.Batch]] = {}
-
-  @property
-  def loss_type(self) -> spec.LossType:
-    return spec.LossType.SOFTMAX_CROSS_ENTROPY
-
-  @property
-  def num_train_examples(self) -> int:
-    return self.config.num_train_examples
-
-  @property
-  def num_eval_train_examples(self) -> int:
-    return self.config.num_eval_train_examples
-
-  @property
-  def num_validation_examples(self) -> int:
-    return self.config.num_validation_examples
-
-  @property
-  def num_test_examples(self) -> int:
-    return self.config.num_test_examples
-
-  @property
-  def eval_batch_size(self) -> int:
-    return self.config.eval_batch_size
 
   @property
   def train_mean(self) -> tuple[float, ...]:
@@ -67,13 +38,8 @@ class ResNetWorkload(spec.Workload):
   def init_model_fn(self, rng: spec.RandomState) -> spec.ModelInitState:
     """Fresh parameters, and `{'batch_stats': …}` as model state."""
     images = jnp.ones((1, *self.config.image_shape))
-    variables, types = layers.init(self._model, rng, images, True)
-    params = variables.pop('params')
-    self._param_shapes = jax.tree.map(
-      lambda leaf: spec.ShapeTuple(leaf.shape), params
-    )
-    self._param_types = types
-    return params, variables
+    variables = self._initialised(rng, images, True)
+    return variables.pop('params'), variables
 
   def model_fn(
     self,
@@ -147,26 +113,6 @@ class ResNetWorkload(spec.Workload):
       'per_example': loss_B,
     }
 
-  def prepare_data(self, data_dir: str) -> None:
-    data.prepare(self.config, data_dir)
-
-  def data_is_ready(self, data_dir: str) -> bool:
-    return data.is_ready(self.config, data_dir)
-
-  def build_input_queue(
-    self,
-    data_rng: spec.RandomState,
-    split: str,
-    data_dir: str,
-    global_batch_size: int,
-  ) -> Iterator[spec.Batch]:
-    """Endless and augmented for 'train', else one pass in order."""
-    if split != 'train':
-      return data.eval_batches(self.config, data_dir, split, global_batch_size)
-    return data.train_batches(
-      self.config, data_dir, global_batch_size, data_rng
-    )
-
   def evaluate_split(
     self,
     split: str,
@@ -175,30 +121,17 @@ class ResNetWorkload(spec.Workload):
     rng: spec.RandomState,
     data_dir: str,
   ) -> dict[str, float]:
-    sums = []
-    for batch in self._evaluation_batches(split, data_dir, params):
-      sums.append(self._jitted_sums(params, model_state, batch))
-      # So that no more than two batches wait on the device.
-      jax.block_until_ready(sums[-2:-1])
-    total = jax.tree.map(lambda *terms: np.sum(terms), *jax.device_get(sums))
+    sums = self._each_batch(
+      split,
+      data_dir,
+      params,
+      lambda batch: self._jitted_sums(params, model_state, batch),
+    )
+    total = family.total(sums)
     return {
-      metric: float(total[metric]) / float(total['examples'])
+      metric: total[metric] / total['examples']
       for metric in ('accuracy', 'loss')
     }
-
-  def _evaluation_batches(
-    self, split: str, data_dir: str, params: spec.ParameterContainer
-  ) -> Iterable[spec.Batch]:
-    """A split in batches, kept in memory if it is small."""
-    if data.streams(self.config):
-      batches = imagenet.evaluation_batches(self.config, data_dir, split)
-      return placement.ahead(batches, params)
-    key = (split, data_dir)
-    if key not in self._eval_batches:
-      self._eval_batches[key] = list(
-        data.eval_batches(self.config, data_dir, split, self.eval_batch_size)
-      )
-    return self._eval_batches[key]
 
   def _sums(
     self,

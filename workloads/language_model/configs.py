@@ -9,28 +9,22 @@ import dataclasses
 import math
 from typing import Literal
 
+from workloads import family
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(family.Config):
   """A decoder, what it is trained on, and how it is evaluated.
 
   An example is a window of `sequence_length` tokens; in lm1b a sentence, of
   which a row of that length holds several.
   """
 
-  name: str
-
   # Data.
   dataset: str
   vocab_size: int
   sequence_length: int
-  num_train_examples: int
-  num_eval_train_examples: int
-  num_validation_examples: int
-  num_test_examples: int
-  eval_batch_size: int
   eval_length: int | None = None  # Of rows in evaluation, if not the same.
-  in_memory: bool = False  # The data, and batches for evaluation.
   workers: int = 0  # Processes that tokenise, at most; else a thread does.
 
   # Model.

@@ -1,68 +1,14 @@
-"""The text of the family as batches of tokens.
+"""The data sets of the family, each a module of its own.
 
-Each data set is a module of its own with these four functions: windows cut from
-the joined documents of `fineweb_edu_10b` (on disk) and `shakespeare_plays` (in
-memory), and sentences, packed in training, of `lm1b`.
+Windows cut from the joined documents of `fineweb_edu_10b` (on disk) and
+`shakespeare_plays` (in memory), and sentences, packed in training, of `lm1b`.
 """
 
-from collections.abc import Iterator
-import types
+from workloads import family
+from workloads.language_model import fineweb, lm1b, plays
 
-import grain
-
-from algoperf import spec
-from workloads.data import batches
-from workloads.language_model import configs, fineweb, lm1b, plays
-
-_DATA_SETS: dict[str, types.ModuleType] = {
+DATA_SETS: dict[str, family.Data] = {
   'fineweb_edu_10b': fineweb,
   'lm1b': lm1b,
   'shakespeare_plays': plays,
 }
-
-
-def prepare(config: configs.Config, data_dir: str) -> None:
-  """Puts the data of a configuration below data_dir unless they are there.
-
-  Raises:
-    UsageError: they cannot be made here.
-  """
-  _DATA_SETS[config.dataset].prepare(config, data_dir)
-
-
-def is_ready(config: configs.Config, data_dir: str) -> bool:
-  return _DATA_SETS[config.dataset].is_ready(config, data_dir)
-
-
-def train_batches(
-  config: configs.Config,
-  data_dir: str,
-  batch_size: int,
-  data_rng: spec.RandomState,
-) -> grain.DatasetIterator[batches.Batch]:
-  """Endless training batches: `inputs` and `targets`, int32 [B, L].
-
-  Packed ones have `inputs_position`, `inputs_segmentation` and `weights` too;
-  of others every token counts.
-
-  Raises:
-    UsageError: the data are not there.
-  """
-  return _DATA_SETS[config.dataset].train_batches(
-    config, data_dir, batch_size, data_rng
-  )
-
-
-def eval_batches(
-  config: configs.Config, data_dir: str, split: str, batch_size: int
-) -> Iterator[batches.Batch]:
-  """One pass in order, with float32 `weights` [B, L]: 0 for padding.
-
-  'eval_train' is taken from the training data.
-
-  Raises:
-    UsageError: the data are not there.
-  """
-  return _DATA_SETS[config.dataset].eval_batches(
-    config, data_dir, split, batch_size
-  )

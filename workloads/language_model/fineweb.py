@@ -18,12 +18,11 @@ import pathlib
 from typing import Any
 
 import grain
-import jax
 import numpy as np
 import tensorflow_datasets as tfds
 
 from algoperf import spec
-from workloads.data import batches, store, stream
+from workloads.data import batches, rows, splits, store, stream
 from workloads.language_model import configs, fineweb_text
 
 NAME = 'fineweb_edu_10b'
@@ -73,27 +72,36 @@ class FinewebEdu10b(store.Builder):
     return ((i, {'tokens': tokens}) for i, tokens in enumerate(windows))
 
 
-def prepare(config: configs.Config, data_dir: str) -> None:
+def prepare(config: configs.Config, data_dir: str, report: spec.Report) -> None:
   """Tokenises the text below '<data_dir>/downloads' and cuts it up."""
-  if is_ready(config, data_dir):
-    return
   downloads = pathlib.Path(data_dir) / 'downloads'
   tokens = downloads / f'{NAME}_tokens'
+  builder = FinewebEdu10b(
+    window=config.sequence_length + 1, tokens=tokens, data_dir=data_dir
+  )
+  if store.is_prepared(builder):
+    return
   fineweb_text.tokenise(
-    downloads / NAME, tokens, cache_dir=downloads, workload=config.name
+    downloads / NAME,
+    tokens,
+    cache_dir=downloads,
+    workload=config.name,
+    report=report,
   )
-  store.prepare(
-    FinewebEdu10b(
-      window=config.sequence_length + 1, tokens=tokens, data_dir=data_dir
-    )
-  )
+  store.prepare(builder, report)
 
 
-def is_ready(config: configs.Config, data_dir: str) -> bool:
-  del config
-  return all(
-    stream.is_prepared(data_dir, NAME, split)
-    for split in ('train', 'validation')
+def check(config: configs.Config, data_dir: str) -> None:
+  for split in ('train', 'validation'):
+    _source(config, data_dir, split)
+
+
+def needs(config: configs.Config) -> spec.DataNeeds:
+  del config  # The same for all.
+  return spec.DataNeeds(
+    source='the text of FineWeb-Edu, sample-10BT (28 GB)',
+    disk_gib=70,  # Text, tokens, and windows of them.
+    time='1 to 3 hours on 16 cores',
   )
 
 
@@ -102,7 +110,7 @@ def train_batches(
   data_dir: str,
   batch_size: int,
   data_rng: spec.RandomState,
-  hosts: tuple[int, int] | None = None,
+  hosts: rows.Hosts | None = None,
 ) -> grain.DatasetIterator[batches.Batch]:
   return stream.train_stream(
     _source(config, data_dir, 'train'),
@@ -110,12 +118,16 @@ def train_batches(
     batch_size=batch_size,
     transform=_shifted,
     workers=stream.workers(config.workers),
-    hosts=hosts or (jax.process_index(), jax.process_count()),
+    hosts=hosts,
   )
 
 
 def eval_batches(
-  config: configs.Config, data_dir: str, split: str, batch_size: int
+  config: configs.Config,
+  data_dir: str,
+  split: str,
+  batch_size: int,
+  tight: bool = False,
 ) -> Iterator[batches.Batch]:
   counts = {
     'eval_train': config.num_eval_train_examples,
@@ -130,7 +142,7 @@ def eval_batches(
     batch_size=batch_size,
     transform=_shifted,
     workers=stream.workers(config.workers),
-    hosts=(jax.process_index(), jax.process_count()),
+    tight=tight,
   ):
     weights_BxL = np.repeat(
       batch['weights'][:, None], config.sequence_length, axis=1
@@ -148,8 +160,8 @@ def _shifted(
 
 def _source(
   config: configs.Config, data_dir: str, split: str, limit: int | None = None
-) -> stream.RandomAccess:
-  windows = stream.source(
+) -> splits.RandomAccess:
+  windows = splits.open_split(
     data_dir, NAME, split, limit=limit, workload=config.name
   )
   found, wanted = len(windows[0]['tokens']), config.sequence_length + 1

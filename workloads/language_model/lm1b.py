@@ -23,16 +23,24 @@ from typing import Any
 
 from etils import epath
 import grain
-import jax
 import numpy as np
 import tensorflow_datasets as tfds
 from tensorflow_datasets.datasets.lm1b import lm1b_dataset_builder
 
 from algoperf import spec
-from workloads.data import batches, hosted, packing, stream, tokenizer
+from workloads.data import (
+  batches,
+  hosted,
+  packing,
+  rows,
+  splits,
+  stream,
+  tokenizer,
+)
 from workloads.language_model import configs
 
 NAME = 'lm1b'
+_SIZES = {'train': 30_301_028, 'test': 306_688}
 _URL = (
   'http://www.statmt.org/lm-benchmark/'
   '1-billion-word-language-modeling-benchmark-r13output.tar.gz'
@@ -74,19 +82,29 @@ class Lm1b(tfds.core.GeneratorBasedBuilder, skip_registration=True):
           yield f'{file.name}_{index}', {'text': line.strip()}
 
 
-def prepare(config: configs.Config, data_dir: str) -> None:
-  if not _is_prepared(data_dir):
-    hosted.prepare(Lm1b(data_dir=data_dir))
+def prepare(config: configs.Config, data_dir: str, report: spec.Report) -> None:
+  hosted.prepare(Lm1b(data_dir=data_dir), _SIZES, report)
   path = _vocabulary(data_dir)
   if not path.exists():
+    report(f'{config.name}: training the vocabulary {path}')
     examples = _source(config, data_dir, 'train')
     lines = (example['text'].decode() for example in examples)
     tokenizer.write(path, tokenizer.train(lines, config.vocab_size))
 
 
-def is_ready(config: configs.Config, data_dir: str) -> bool:
-  del config
-  return _is_prepared(data_dir) and _vocabulary(data_dir).exists()
+def check(config: configs.Config, data_dir: str) -> None:
+  for split in _FILES:
+    _source(config, data_dir, split)
+  _tokenizer(config, data_dir)
+
+
+def needs(config: configs.Config) -> spec.DataNeeds:
+  del config  # The same for all.
+  return spec.DataNeeds(
+    source="a download of 1.8 GB, or TFDS's TFRecord files",
+    disk_gib=15,
+    time='1 to 2 hours',
+  )
 
 
 def train_batches(
@@ -94,7 +112,7 @@ def train_batches(
   data_dir: str,
   batch_size: int,
   data_rng: spec.RandomState,
-  hosts: tuple[int, int] | None = None,
+  hosts: rows.Hosts | None = None,
 ) -> grain.DatasetIterator[batches.Batch]:
   return stream.train_stream(
     _source(config, data_dir, 'train'),
@@ -103,13 +121,17 @@ def train_batches(
     transform=_Encoder(_tokenizer(config, data_dir)),
     keep=functools.partial(_fits, length=config.sequence_length),
     workers=stream.workers(config.workers),
-    hosts=hosts or (jax.process_index(), jax.process_count()),
+    hosts=hosts,
     finish=functools.partial(_packed, length=config.sequence_length),
   )
 
 
 def eval_batches(
-  config: configs.Config, data_dir: str, split: str, batch_size: int
+  config: configs.Config,
+  data_dir: str,
+  split: str,
+  batch_size: int,
+  tight: bool = False,
 ) -> Iterator[batches.Batch]:
   encode = _Encoder(_tokenizer(config, data_dir))
   for batch in stream.eval_stream(
@@ -117,7 +139,7 @@ def eval_batches(
     batch_size=batch_size,
     transform=functools.partial(_padded, encode, length=config.eval_length),
     workers=stream.workers(config.workers),
-    hosts=(jax.process_index(), jax.process_count()),
+    tight=tight,
   ):
     yield {**batch, 'weights': packing.weights(batch['targets'])}
 
@@ -141,13 +163,13 @@ class _Encoder:
 class _Range:
   """Some examples that follow each other."""
 
-  examples: stream.RandomAccess
+  examples: splits.RandomAccess
   indices: range
 
   def __len__(self) -> int:
     return len(self.indices)
 
-  def __getitem__(self, index: int) -> stream.Example:
+  def __getitem__(self, index: int) -> splits.Example:
     return self.examples[self.indices[index]]
 
 
@@ -178,7 +200,7 @@ def _padded(
 
 def _part(
   config: configs.Config, data_dir: str, split: str
-) -> stream.RandomAccess:
+) -> splits.RandomAccess:
   """The examples of a split for evaluation."""
   if split == 'eval_train':
     limit = config.num_eval_train_examples
@@ -191,12 +213,10 @@ def _part(
 
 def _source(
   config: configs.Config, data_dir: str, split: str, limit: int | None = None
-) -> stream.RandomAccess:
-  return stream.source(data_dir, NAME, split, limit=limit, workload=config.name)
-
-
-def _is_prepared(data_dir: str) -> bool:
-  return all(stream.is_prepared(data_dir, NAME, split) for split in _FILES)
+) -> splits.RandomAccess:
+  return splits.open_split(
+    data_dir, NAME, split, limit=limit, workload=config.name
+  )
 
 
 def _tokenizer(config: configs.Config, data_dir: str) -> tokenizer.Tokenizer:

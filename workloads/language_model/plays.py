@@ -73,14 +73,20 @@ def windows(tokens_T: np.ndarray, length: int) -> np.ndarray:
   return tokens_T[: count * length].reshape(count, length)
 
 
-def prepare(config: configs.Config, data_dir: str) -> None:
+def prepare(config: configs.Config, data_dir: str, report: spec.Report) -> None:
   del config  # The plays are the same for all.
-  store.prepare(_builder(data_dir))
+  store.prepare(_builder(data_dir), report)
 
 
-def is_ready(config: configs.Config, data_dir: str) -> bool:
-  del config
-  return store.is_prepared(_builder(data_dir))
+def check(config: configs.Config, data_dir: str) -> None:
+  store.check(_builder(data_dir), config.name)
+
+
+def needs(config: configs.Config) -> spec.DataNeeds:
+  del config  # The same for all.
+  return spec.DataNeeds(
+    source='a wheel of 2 MB', disk_gib=0.1, time='some seconds'
+  )
 
 
 def load(
@@ -118,10 +124,14 @@ def train_batches(
 
 
 def eval_batches(
-  config: configs.Config, data_dir: str, split: str, batch_size: int
+  config: configs.Config,
+  data_dir: str,
+  split: str,
+  batch_size: int,
+  tight: bool = False,
 ) -> Iterator[batches.Batch]:
   arrays = load(config, data_dir, split)
-  for batch in batches.eval_batches(arrays, batch_size):
+  for batch in batches.eval_batches(arrays, batch_size, tight):
     weights_BxL = np.repeat(
       batch['weights'][:, None], config.sequence_length, axis=1
     )

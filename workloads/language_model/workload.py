@@ -3,7 +3,6 @@
 Dimensions: B batch, L sequence, V vocabulary.
 """
 
-from collections.abc import Iterable, Iterator
 import functools
 
 import jax
@@ -11,12 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from algoperf import spec
-from workloads import layers, registry
-from workloads.data import batches, placement
+from workloads import family, registry
+from workloads.data import rows
 from workloads.language_model import attention, configs, data, model
 
 
-class LanguageModelWorkload(spec.Workload):
+class LanguageModelWorkload(family.Workload):
   """A configuration of the family as a workload.
 
   Metrics: `loss`, the mean cross entropy of a token in nats, and `ppl`, its
@@ -24,35 +23,9 @@ class LanguageModelWorkload(spec.Workload):
   """
 
   def __init__(self, config: configs.Config):
-    self.name = config.name
-    self.config = config
+    super().__init__(config, data.DATA_SETS[config.dataset])
     self._model = model.Decoder(config)
     self._jitted_sums = jax.jit(self._sums)
-    self._eval_batches: dict[tuple[str, str], list[batches.Batch]] = {}
-
-  @property
-  def loss_type(self) -> spec.LossType:
-    return spec.LossType.SOFTMAX_CROSS_ENTROPY
-
-  @property
-  def num_train_examples(self) -> int:
-    return self.config.num_train_examples
-
-  @property
-  def num_eval_train_examples(self) -> int:
-    return self.config.num_eval_train_examples
-
-  @property
-  def num_validation_examples(self) -> int:
-    return self.config.num_validation_examples
-
-  @property
-  def num_test_examples(self) -> int:
-    return self.config.num_test_examples
-
-  @property
-  def eval_batch_size(self) -> int:
-    return self.config.eval_batch_size
 
   def is_output_params(self, param_key: spec.ParameterKey) -> bool:
     """Whether logits come from it: the output layer or the embedding table."""
@@ -62,13 +35,7 @@ class LanguageModelWorkload(spec.Workload):
     """Fresh parameters, and None as model state."""
     # The parameters do not depend on the length of the sequence.
     tokens_BxL = jnp.zeros((1, 2), jnp.int32)
-    variables, types = layers.init(self._model, rng, tokens_BxL)
-    params = variables['params']
-    self._param_shapes = jax.tree.map(
-      lambda leaf: spec.ShapeTuple(leaf.shape), params
-    )
-    self._param_types = types
-    return params, None
+    return self._initialised(rng, tokens_BxL)['params'], None
 
   def model_fn(
     self,
@@ -152,26 +119,6 @@ class LanguageModelWorkload(spec.Workload):
       'per_example': loss_BxL,
     }
 
-  def prepare_data(self, data_dir: str) -> None:
-    data.prepare(self.config, data_dir)
-
-  def data_is_ready(self, data_dir: str) -> bool:
-    return data.is_ready(self.config, data_dir)
-
-  def build_input_queue(
-    self,
-    data_rng: spec.RandomState,
-    split: str,
-    data_dir: str,
-    global_batch_size: int,
-  ) -> Iterator[spec.Batch]:
-    """Endless and shuffled for 'train', else one pass in order."""
-    if split != 'train':
-      return data.eval_batches(self.config, data_dir, split, global_batch_size)
-    return data.train_batches(
-      self.config, data_dir, global_batch_size, data_rng
-    )
-
   def evaluate_split(
     self,
     split: str,
@@ -182,43 +129,28 @@ class LanguageModelWorkload(spec.Workload):
   ) -> dict[str, float]:
     if split == 'test' and not self.num_test_examples:
       return {'loss': 0.0, 'ppl': 1.0}
-    sums = [
-      self._jitted_sums(params, batch)
-      for batch in self._batches(split, data_dir, params)
-    ]
-    summed, tokens = np.sum(jax.device_get(sums), axis=0, dtype=np.float64)
+    sums = self._each_batch(
+      split, data_dir, params, functools.partial(self._jitted_sums, params)
+    )
+    total = family.total(sums)
+    loss = total['loss'] / total['tokens']
     with np.errstate(over='ignore'):  # A diverged model's perplexity is inf.
-      return {
-        'loss': float(summed / tokens),
-        'ppl': float(np.exp(summed / tokens)),
-      }
+      return {'loss': loss, 'ppl': float(np.exp(loss))}
 
-  def _batches(
-    self, split: str, data_dir: str, params: spec.ParameterContainer
-  ) -> Iterable[spec.Batch]:
-    """Evaluation batches, made once if they are few."""
+  def _rows_at_once(self) -> int:
     cfg = self.config
-    if not cfg.in_memory:
-      logits = 4 * cfg.vocab_size * (cfg.eval_length or cfg.sequence_length)
-      rows = batches.fitting(self.eval_batch_size, logits)
-      return placement.ahead(
-        data.eval_batches(cfg, data_dir, split, rows), params
-      )
-    if (split, data_dir) not in self._eval_batches:
-      self._eval_batches[split, data_dir] = list(
-        data.eval_batches(self.config, data_dir, split, self.eval_batch_size)
-      )
-    return self._eval_batches[split, data_dir]
+    logits = 4 * cfg.vocab_size * (cfg.eval_length or cfg.sequence_length)
+    return rows.fitting(self.eval_batch_size, logits)
 
   def _sums(
     self, params: spec.ParameterContainer, batch: spec.Batch
-  ) -> tuple[spec.Tensor, spec.Tensor]:
+  ) -> dict[str, spec.Tensor]:
     """Loss summed over the tokens of one evaluation batch, and their number."""
     logits_BxLxV, _ = self.model_fn(
       params, batch, None, spec.ForwardPassMode.EVAL, None, False
     )
     loss = self.loss_fn(batch['targets'], logits_BxLxV, batch['weights'])
-    return loss['summed'], loss['n_valid_examples']
+    return {'loss': loss['summed'], 'tokens': loss['n_valid_examples']}
 
 
 for _config in configs.ALL:

@@ -3,15 +3,16 @@
 import dataclasses
 from typing import Literal
 
+from workloads import family
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(family.Config):
   """One translation workload: the text, the model and the evaluation.
 
   The counts of examples are counts of sentence pairs.
   """
 
-  name: str
   corpus: Literal['wmt', 'numerals']
   vocab_size: int
   max_length: int  # Tokens of a row, on either side, and of a translation.
@@ -20,12 +21,6 @@ class Config:
   mlp_width: int
   heads: int
   layers: int  # Of the encoder, and again of the decoder.
-  eval_batch_size: int
-  num_train_examples: int
-  num_eval_train_examples: int
-  num_validation_examples: int
-  num_test_examples: int
-  in_memory: bool = False  # Tokenised as a whole, not from disk as needed.
   workers: int = 0  # Processes that tokenise, at most; else a thread does.
   activation: Literal['relu', 'tanh'] = 'relu'
   glu: bool = False  # A second dense layer multiplies the activations.

@@ -6,7 +6,8 @@ import dataclasses
 from etils import epath
 from tensorflow_datasets.translate import wmt14, wmt17
 
-from workloads.data import hosted, store, stream
+from algoperf import spec
+from workloads.data import hosted, store
 from workloads.wmt import numerals
 
 
@@ -30,28 +31,26 @@ class Corpus:
     inputs: the feature that is translated.
     targets: the feature that it is translated to.
     prepare: puts the data sets below a directory unless they are there.
+    needs: what that takes.
   """
 
   train: str
   held_out: str
   inputs: str
   targets: str
-  prepare: Callable[[str], None]
-
-  def is_prepared(self, data_dir: str) -> bool:
-    return stream.is_prepared(data_dir, self.train, 'train') and all(
-      stream.is_prepared(data_dir, self.held_out, split)
-      for split in ('validation', 'test')
-    )
+  prepare: Callable[[str, spec.Report], None]
+  needs: spec.DataNeeds
 
 
-def _prepare_wmt(data_dir: str) -> None:
-  for builder in (Wmt17Translate, Wmt14Translate):
-    hosted.prepare(builder(config='de-en', data_dir=data_dir))
+def _prepare_wmt(data_dir: str, report: spec.Report) -> None:
+  options = {'config': 'de-en', 'data_dir': data_dir}
+  hosted.prepare(Wmt17Translate(**options), {'train': 5_906_184}, report)
+  held_out = {'validation': 3_000, 'test': 3_003}
+  hosted.prepare(Wmt14Translate(**options), held_out, report)
 
 
-def _prepare_numerals(data_dir: str) -> None:
-  store.prepare(numerals.NumeralsTranslate(data_dir=data_dir))
+def _prepare_numerals(data_dir: str, report: spec.Report) -> None:
+  store.prepare(numerals.NumeralsTranslate(data_dir=data_dir), report)
 
 
 CORPORA = {
@@ -61,6 +60,11 @@ CORPORA = {
     inputs='de',
     targets='en',
     prepare=_prepare_wmt,
+    needs=spec.DataNeeds(
+      source="downloads of 5 GB, or TFDS's TFRecord files",
+      disk_gib=15,
+      time='1 to 2 hours',
+    ),
   ),
   'numerals': Corpus(
     train='numerals_translate',
@@ -68,5 +72,8 @@ CORPORA = {
     inputs='en',
     targets='de',
     prepare=_prepare_numerals,
+    needs=spec.DataNeeds(
+      source='generated text', disk_gib=0.1, time='some seconds'
+    ),
   ),
 }

@@ -13,15 +13,16 @@ import functools
 import pathlib
 
 import grain
-import jax
 import numpy as np
 
 from algoperf import spec
-from workloads.data import batches, packing, stream, tokenizer
+from workloads.data import batches, packing, rows, splits, stream, tokenizer
 from workloads.wmt import configs, corpora
 
 
-def prepare(config: configs.Config, data_dir: str) -> None:
+def prepare(
+  config: configs.Config, data_dir: str, report: spec.Report = spec.silent
+) -> None:
   """Puts data sets and vocabulary below data_dir unless they are there.
 
   The vocabulary is trained on the training pairs in the order on disk, an input
@@ -31,10 +32,10 @@ def prepare(config: configs.Config, data_dir: str) -> None:
     UsageError: they cannot be made here.
   """
   corpus = corpora.CORPORA[config.corpus]
-  if not corpus.is_prepared(data_dir):
-    corpus.prepare(data_dir)
+  corpus.prepare(data_dir, report)
   path = _vocabulary(config, data_dir)
   if not path.exists():
+    report(f'{config.name}: training the vocabulary {path}')
     lines = (
       line
       for pair in _source(config, data_dir, 'train')
@@ -43,9 +44,19 @@ def prepare(config: configs.Config, data_dir: str) -> None:
     tokenizer.write(path, tokenizer.train(lines, config.vocab_size))
 
 
-def is_ready(config: configs.Config, data_dir: str) -> bool:
-  corpus = corpora.CORPORA[config.corpus]
-  return corpus.is_prepared(data_dir) and _vocabulary(config, data_dir).exists()
+def check(config: configs.Config, data_dir: str) -> None:
+  """Refuses data that are not there as a whole.
+
+  Raises:
+    UsageError: with the command that mends it.
+  """
+  for split in spec.SPLITS:
+    _source(config, data_dir, split)
+  load_tokenizer(config, data_dir)
+
+
+def needs(config: configs.Config) -> spec.DataNeeds:
+  return corpora.CORPORA[config.corpus].needs
 
 
 def load_tokenizer(
@@ -81,12 +92,12 @@ def train_rows(
   """All training pairs, shuffled and packed, with `weights` of the targets."""
   inputs, targets = load(config, data_dir, 'train')
   order = np.random.default_rng(np.asarray(data_rng)).permutation(len(inputs))
-  rows = packing.pack(
+  packed = packing.pack(
     [inputs[i] for i in order],
     [targets[i] for i in order],
     config.max_length,
   )
-  return rows | {'weights': packing.weights(rows['targets'])}
+  return packed | {'weights': packing.weights(packed['targets'])}
 
 
 def train_batches(
@@ -94,7 +105,7 @@ def train_batches(
   data_dir: str,
   batch_size: int,
   data_rng: spec.RandomState,
-  hosts: tuple[int, int] | None = None,
+  hosts: rows.Hosts | None = None,
 ) -> grain.DatasetIterator[batches.Batch]:
   """Endless batches of packed rows, in another order every epoch.
 
@@ -106,11 +117,11 @@ def train_batches(
     data_dir: where the data are.
     batch_size: rows of a batch, those of all hosts together.
     data_rng: a raw jax key, uint32[2].
-    hosts: (index of this host, number of hosts), by default those of jax.
+    hosts: which rows to have, by default jax's process's.
   """
   if config.in_memory:
-    rows = train_rows(config, data_dir, data_rng)
-    return batches.train_batches(rows, batch_size, data_rng)
+    packed = train_rows(config, data_dir, data_rng)
+    return batches.train_batches(packed, batch_size, data_rng)
   return stream.train_stream(
     _source(config, data_dir, 'train'),
     data_rng=data_rng,
@@ -118,21 +129,25 @@ def train_batches(
     transform=_encoder(config, data_dir),
     keep=functools.partial(_fits, length=config.max_length),
     workers=stream.workers(config.workers),
-    hosts=hosts or (jax.process_index(), jax.process_count()),
+    hosts=hosts,
     finish=functools.partial(packing.Rows, length=config.max_length),
   )
 
 
 def eval_batches(
-  config: configs.Config, data_dir: str, split: str, batch_size: int
+  config: configs.Config,
+  data_dir: str,
+  split: str,
+  batch_size: int,
+  tight: bool = False,
 ) -> Iterator[batches.Batch]:
   """One pass over a split, one pair a row; the last batch is padded."""
   inputs, targets = load(config, data_dir, split)
-  rows = {
+  pairs = {
     'inputs': packing.pad(inputs, config.max_length),
     'targets': packing.pad(targets, config.max_length),
   }
-  for batch in batches.eval_batches(rows, batch_size):
+  for batch in batches.eval_batches(pairs, batch_size, tight):
     yield batch | {'weights': packing.weights(batch['targets'])}
 
 
@@ -166,10 +181,10 @@ def _fits(pair: Mapping[str, np.ndarray], length: int) -> bool:
 
 def _source(
   config: configs.Config, data_dir: str, split: str
-) -> stream.RandomAccess:
+) -> splits.RandomAccess:
   corpus = corpora.CORPORA[config.corpus]
   training = split in ('train', 'eval_train')
-  return stream.source(
+  return splits.open_split(
     data_dir,
     corpus.train if training else corpus.held_out,
     'train' if training else split,

@@ -3,15 +3,14 @@
 Dimensions: B batch, S source length, T target length, V vocabulary.
 """
 
-from collections.abc import Iterator
 import functools
 
 import jax
 import jax.numpy as jnp
 
 from algoperf import spec
-from workloads import layers, registry
-from workloads.data import batches, tokenizer
+from workloads import family, registry
+from workloads.data import rows
 from workloads.wmt import bleu, configs, data, decoding, model
 
 INIT_BATCH = 8
@@ -23,7 +22,7 @@ _PACKING = (
 )
 
 
-class TranslationWorkload(spec.Workload):
+class TranslationWorkload(family.Workload):
   """A configuration of the family as a workload.
 
   Metrics: `accuracy` and `loss` (mean cross entropy, no smoothing) of tokens
@@ -31,36 +30,9 @@ class TranslationWorkload(spec.Workload):
   """
 
   def __init__(self, config: configs.Config):
-    self.name = config.name
-    self.config = config
+    super().__init__(config, data)
     self._model = model.Transformer(config)
     self._evaluate = jax.jit(self._evaluate_batch)
-    self._eval_batches: dict[tuple[str, str], list[batches.Batch]] = {}
-    self._tokenizers: dict[str, tokenizer.Tokenizer] = {}
-
-  @property
-  def loss_type(self) -> spec.LossType:
-    return spec.LossType.SOFTMAX_CROSS_ENTROPY
-
-  @property
-  def num_train_examples(self) -> int:
-    return self.config.num_train_examples
-
-  @property
-  def num_eval_train_examples(self) -> int:
-    return self.config.num_eval_train_examples
-
-  @property
-  def num_validation_examples(self) -> int:
-    return self.config.num_validation_examples
-
-  @property
-  def num_test_examples(self) -> int:
-    return self.config.num_test_examples
-
-  @property
-  def eval_batch_size(self) -> int:
-    return self.config.eval_batch_size
 
   def is_output_params(self, param_key: spec.ParameterKey) -> bool:
     return param_key == 'shared_embedding'
@@ -69,18 +41,8 @@ class TranslationWorkload(spec.Workload):
     """Fresh parameters; there is no model state."""
     params_rng, dropout_rng = jax.random.split(rng)
     tokens_BxL = jnp.ones((INIT_BATCH, self.config.max_length), jnp.int32)
-    variables, types = layers.init(
-      self._model,
-      {'params': params_rng, 'dropout': dropout_rng},
-      tokens_BxL,
-      tokens_BxL,
-    )
-    params = variables['params']
-    self._param_shapes = jax.tree.map(
-      lambda leaf: spec.ShapeTuple(leaf.shape), params
-    )
-    self._param_types = types
-    return params, None
+    rngs = {'params': params_rng, 'dropout': dropout_rng}
+    return self._initialised(rngs, tokens_BxL, tokens_BxL)['params'], None
 
   def model_fn(
     self,
@@ -151,26 +113,6 @@ class TranslationWorkload(spec.Workload):
       'per_example': loss_BxT,
     }
 
-  def prepare_data(self, data_dir: str) -> None:
-    data.prepare(self.config, data_dir)
-
-  def data_is_ready(self, data_dir: str) -> bool:
-    return data.is_ready(self.config, data_dir)
-
-  def build_input_queue(
-    self,
-    data_rng: spec.RandomState,
-    split: str,
-    data_dir: str,
-    global_batch_size: int,
-  ) -> Iterator[spec.Batch]:
-    """Endless and packed for 'train', else one pass in order."""
-    if split != 'train':
-      return data.eval_batches(self.config, data_dir, split, global_batch_size)
-    return data.train_batches(
-      self.config, data_dir, global_batch_size, data_rng
-    )
-
   def evaluate_split(
     self,
     split: str,
@@ -180,39 +122,34 @@ class TranslationWorkload(spec.Workload):
     data_dir: str,
   ) -> dict[str, float]:
     del model_state, rng  # There is none; nothing is drawn.
-    results = [
-      (batch, *self._evaluate(params, batch))
-      for batch in self._cached_batches(split, data_dir)
-    ]
-    vocabulary = self._tokenizers[data_dir]
-    total = {'accuracy': 0.0, 'loss': 0.0, 'tokens': 0.0}
+    results = self._each_batch(
+      split, data_dir, params, functools.partial(self._evaluate, params)
+    )
+    vocabulary = data.load_tokenizer(self.config, data_dir)
     hypotheses, references = [], []
-    for batch, sums, translations_BxT in jax.device_get(results):
-      real_B = batch['weights'][:, 0] > 0
+    for _, targets_BxT, translations_BxT in results:
+      real_B = targets_BxT[:, 0] > 0
       hypotheses += vocabulary.decode(translations_BxT[real_B])
-      references += vocabulary.decode(batch['targets'][real_B])
-      total = {name: total[name] + float(sums[name]) for name in total}
+      references += vocabulary.decode(targets_BxT[real_B])
+    total = family.total([sums for sums, *_ in results])
     return {
       'accuracy': total['accuracy'] / total['tokens'],
       'loss': total['loss'] / total['tokens'],
       'bleu': bleu.corpus_bleu(hypotheses, references),
     }
 
-  def _cached_batches(self, split: str, data_dir: str) -> list[batches.Batch]:
-    if (split, data_dir) not in self._eval_batches:
-      cfg = self.config
-      logits = 4 * cfg.vocab_size * cfg.max_length
-      rows = batches.fitting(self.eval_batch_size, logits)
-      self._eval_batches[split, data_dir] = list(
-        data.eval_batches(cfg, data_dir, split, rows)
-      )
-      self._tokenizers[data_dir] = data.load_tokenizer(self.config, data_dir)
-    return self._eval_batches[split, data_dir]
+  def _rows_at_once(self) -> int:
+    logits = 4 * self.config.vocab_size * self.config.max_length
+    return rows.fitting(self.eval_batch_size, logits)
+
+  def _keeps_batches(self) -> bool:
+    return True
 
   def _evaluate_batch(
     self, params: spec.ParameterContainer, batch: spec.Batch
-  ) -> tuple[dict[str, spec.Tensor], spec.Tensor]:
-    """Sums over the tokens of a batch, and its translations [B, T − 1]."""
+  ) -> tuple[dict[str, spec.Tensor], spec.Tensor, spec.Tensor]:
+    """Sums over the tokens of a batch, its targets [B, T], and translations
+    [B, T − 1]."""
     inputs, targets = batch['inputs'], batch['targets']
     variables = {'params': params}
     inputs_segments = model.segments(inputs, None)
@@ -235,7 +172,10 @@ class TranslationWorkload(spec.Workload):
       'loss': loss['summed'],
       'tokens': loss['n_valid_examples'],
     }
-    return sums, decoding.translate(self._model, params, encoded_BxSxM, inputs)
+    translations_BxT = decoding.translate(
+      self._model, params, encoded_BxSxM, inputs
+    )
+    return sums, targets, translations_BxT
 
 
 for _config in configs.CONFIGS:

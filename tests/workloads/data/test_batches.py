@@ -105,10 +105,3 @@ def test_evaluation_sees_each_example_once_in_order(count, batch_size):
   padded = targets(found)
   np.testing.assert_array_equal(padded[:count], np.arange(count))
   assert not padded[count:].any()
-
-
-def test_rows_worked_on_at_once_divide_the_batch_and_fit(monkeypatch):
-  monkeypatch.setattr(batches, '_CPU_BYTES', 1_000)
-  sizes = {1: 96, 10: 96, 11: 48, 100: 8, 101: 8, 150: 6, 5_000: 1}
-  for bytes_per_row, rows in sizes.items():
-    assert batches.fitting(96, bytes_per_row) == rows

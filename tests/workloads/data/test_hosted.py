@@ -27,7 +27,8 @@ def test_without_network_one_line_says_so(tmp_path, monkeypatch):
 def test_what_is_there_is_not_fetched_again(tmp_path, monkeypatch):
   tiny_text.write_wmt(tmp_path, {'train': 3, 'validation': 2, 'test': 2})
   monkeypatch.setattr(socket, 'create_connection', pytest.fail)
-  hosted.prepare(corpora.Wmt17Translate(config='de-en', data_dir=tmp_path))
+  builder = corpora.Wmt17Translate(config='de-en', data_dir=tmp_path)
+  hosted.prepare(builder, {'train': 5_906_184})
 
 
 def test_tiny_data_sets_have_the_real_schemas(tmp_path):

@@ -1,10 +1,13 @@
 """Data sets on disk: written once, whole, and read back as they were."""
 
 import multiprocessing
+import pathlib
 
 import numpy as np
+import pytest
 import tensorflow_datasets as tfds
 
+from algoperf import spec
 from workloads.data import store
 
 WORDS = ['schön', '', 'tree']
@@ -70,6 +73,15 @@ def test_what_is_there_is_not_written_again(tmp_path):
   before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob('*')}
   write(tmp_path)
   assert before == {p: p.stat().st_mtime_ns for p in tmp_path.rglob('*')}
+
+
+def test_what_is_no_data_set_is_left_alone(tmp_path):
+  directory = pathlib.Path(Words(data_dir=tmp_path).data_path)
+  directory.mkdir(parents=True)
+  (directory / 'somebody.txt').write_text('mine')
+  with pytest.raises(spec.UsageError, match='delete it, or choose'):
+    store.prepare(Words(data_dir=tmp_path))
+  assert (directory / 'somebody.txt').exists()
 
 
 def test_processes_that_prepare_at_once_agree(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 
 from algoperf import spec
 from tests.workloads import tiny_data
-from workloads.data import stream
+from workloads.data import splits
 from workloads.imagenet_resnet import archives, configs, workload
 
 CLASSES = ('n01440764', 'n01443537', 'n15075141')  # Labels 0, 1 and 999.
@@ -61,7 +61,7 @@ def data_dir(tmp_path):
 
 
 def read(data_dir, name, split):
-  source = stream.source(str(data_dir), name, split, skip=('image',))
+  source = splits.open_split(str(data_dir), name, split, skip=('image',))
   examples = (source[index] for index in range(len(source)))
   return {e['file_name'].decode(): (e['label'], e['image']) for e in examples}
 

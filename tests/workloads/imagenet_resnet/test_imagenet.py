@@ -14,7 +14,7 @@ import scipy.stats
 
 from algoperf import spec
 from tests.workloads import tiny_data
-from workloads.data import images, stream
+from workloads.data import images, splits
 from workloads.imagenet_resnet import configs, imagenet, workload
 
 TINY = dataclasses.replace(
@@ -41,7 +41,7 @@ def tiny_dir(tmp_path_factory):
 
 def stored(data_dir, name='imagenet2012', split='train'):
   """Decoded images and labels of a split, read without the pipeline."""
-  examples = stream.source(data_dir, name, split, skip=('image',))
+  examples = splits.open_split(data_dir, name, split, skip=('image',))
   return [
     (np.asarray(Image.open(io.BytesIO(e['image']))), e['label'])
     for e in (examples[index] for index in range(len(examples)))

@@ -9,7 +9,7 @@ import scipy.special
 
 from algoperf import spec
 import workloads
-from workloads.imagenet_resnet import configs, data, workload
+from workloads.imagenet_resnet import configs, digits, workload
 
 RNG = np.random.RandomState(0)
 LOGITS = RNG.standard_normal((6, 10)).astype(np.float32) * 3
@@ -52,7 +52,7 @@ def test_evaluation_with_a_padded_batch(data_dir):
   params['Dense_0']['kernel'] = 50 * params['Dense_0']['kernel']
   found = work.evaluate_split('test', params, state, None, data_dir)
 
-  arrays = data.load(config, data_dir, 'test')
+  arrays = digits.load(config, data_dir, 'test')
   logits, _ = jax.jit(
     lambda images: work.model_fn(
       params, {'inputs': images}, state, None, None, False
@@ -69,7 +69,7 @@ def test_evaluation_with_a_padded_batch(data_dir):
 def test_numbers_of_examples_are_those_of_the_data(data_dir):
   work = workloads.get('mnist_resnet')
   found = {
-    split: len(data.load(work.config, data_dir, split)['targets'])
+    split: len(digits.load(work.config, data_dir, split)['targets'])
     for split in spec.SPLITS
   }
   assert found == {

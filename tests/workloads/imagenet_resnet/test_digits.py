@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from workloads.data import batches, store
-from workloads.imagenet_resnet import configs, data
+from workloads.imagenet_resnet import configs, digits
 
 
 @pytest.fixture(scope='module')
 def splits(data_dir):
   return {
-    split: data.load(configs.MNIST, data_dir, split)
+    split: digits.load(configs.MNIST, data_dir, split)
     for split in ('train', 'eval_train', 'validation', 'test')
   }
 
@@ -50,7 +50,7 @@ def test_training_pixels_are_standardised(splits):
 
 
 def test_stored_pixels_are_those_of_the_images(data_dir):
-  builder = data.Mnist5k(data_dir=data_dir)
+  builder = digits.Mnist5k(data_dir=data_dir)
   images = store.read(builder, 'test')['image']
   assert images.dtype == np.uint8
   assert (images.min(), images.max()) == (0, 255)
@@ -60,18 +60,18 @@ def test_stored_pixels_are_those_of_the_images(data_dir):
 
 def test_random_crops_are_windows_of_the_padded_image():
   # Each pixel holds its own position, so that a crop tells where it was cut.
-  size = 28 + 2 * data.MAX_SHIFT
+  size = 28 + 2 * digits.MAX_SHIFT
   position = np.arange(size * size, dtype=np.float32).reshape(1, size, size, 1)
   batch = {
     'inputs': np.repeat(position, 400, axis=0),
     'targets': np.arange(400),
   }
-  cropped = data.random_crop(batch, np.random.default_rng(0))
+  cropped = digits.random_crop(batch, np.random.default_rng(0))
   assert cropped['inputs'].shape == (400, 28, 28, 1)
   np.testing.assert_array_equal(cropped['targets'], batch['targets'])
   corners = cropped['inputs'][:, 0, 0, 0].astype(int)
   shifts = {divmod(corner, size) for corner in corners}
-  every = range(2 * data.MAX_SHIFT + 1)
+  every = range(2 * digits.MAX_SHIFT + 1)
   assert shifts == {(top, left) for top in every for left in every}
   for image, corner in zip(cropped['inputs'], corners, strict=True):
     top, left = divmod(corner, size)
@@ -80,7 +80,7 @@ def test_random_crops_are_windows_of_the_padded_image():
 
 
 def test_training_images_are_shifted_originals(data_dir, splits):
-  stream = data.train_batches(
+  stream = digits.train_batches(
     configs.MNIST, data_dir, 50, np.array([0, 3], np.uint32)
   )
   batch = next(stream)
@@ -98,7 +98,7 @@ def test_training_images_are_shifted_originals(data_dir, splits):
 
 def test_splitting_is_fixed():
   labels = np.repeat([0, 1], 5)
-  first, second = (data.split_by_class(labels) for _ in range(2))
+  first, second = (digits.split_by_class(labels) for _ in range(2))
   for split, size in (('train', 6), ('validation', 2), ('test', 2)):
     assert len(first[split]) == size
     np.testing.assert_array_equal(first[split], second[split])
