@@ -32,7 +32,6 @@ def lift(submission: submission_lib.Submission) -> submission_lib.Submission:
       'a submission written with jax.pmap runs on one host: here are '
       f'{jax.process_count()} processes.'
     )
-
   return dataclasses.replace(views.through(submission, view), device_axis=True)
 
 
@@ -77,7 +76,9 @@ def settle(optimizer_state: spec.OptimizerState) -> spec.OptimizerState:
       return jax.device_put(leaf, sharding.batch_sharded())
     return leaf
 
-  return sharding.map_state(place, optimizer_state)
+  return sharding.of_pair(
+    lambda state: jax.tree.map(place, state), optimizer_state
+  )
 
 
 def place_batch(batch: spec.Batch, batch_size: int) -> spec.Batch:

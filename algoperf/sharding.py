@@ -55,24 +55,33 @@ def settle(optimizer_state: spec.OptimizerState) -> spec.OptimizerState:
   The first update would put it there, and have the second one compiled anew.
   """
 
-  def place(leaf: Any) -> Any:
-    nowhere = isinstance(leaf, jax.Array) and not leaf.committed
-    return replicate(leaf) if nowhere else leaf
+  def place(state: Any) -> Any:
+    leaves, structure = jax.tree.flatten(state)
+    loose = [
+      i
+      for i, leaf in enumerate(leaves)
+      if isinstance(leaf, jax.Array) and not leaf.committed
+    ]
+    for i, leaf in zip(
+      loose, replicate([leaves[i] for i in loose]), strict=True
+    ):
+      leaves[i] = leaf
+    return jax.tree.unflatten(structure, leaves)
 
-  return map_state(place, optimizer_state)
+  return of_pair(place, optimizer_state)
 
 
-def map_state(
+def of_pair(
   function: Callable[[Any], Any], optimizer_state: spec.OptimizerState
 ) -> spec.OptimizerState:
-  """The pair (state, update function), the state's leaves mapped.
+  """The pair (state, update function), a function applied to the state.
 
   What is no such pair is returned as it is.
   """
   if type(optimizer_state) is not tuple or len(optimizer_state) != 2:
     return optimizer_state
   state, update = optimizer_state
-  return jax.tree.map(function, state), update
+  return function(state), update
 
 
 def place_batch(batch: spec.Batch, batch_size: int) -> spec.Batch:

@@ -25,7 +25,9 @@ FULL_FORM = (
   'data_selection',
 )
 SHORT_FORM = 'optimizer'
-LOSS_DROPOUT = '.loss_fn(dropout_rate=)'  # Of which AlgoPerf's knows nothing.
+
+# A call that some submissions make, though AlgoPerf's loss knows no dropout.
+LOSS_DROPOUT = '.loss_fn(dropout_rate=)'
 
 _RULE = (
   f'a submission defines {SHORT_FORM}(hyperparameters, step_hint), or all of '
@@ -158,7 +160,7 @@ def load(source: Source) -> Submission:
   from algoperf import loader, older_api
 
   tree = source_tree.read(source.path)
-  notes = older_api.adapt(tree)
+  notes = tuple(map(str, older_api.adapt(tree)))
   identity = hashlib.sha256(f'{source.path}:{source.digest}'.encode())
   module = loader.load(tree, f'algoperf_submission_{identity.hexdigest()[:16]}')
   defined = {name for name in vars(module) if callable(getattr(module, name))}
@@ -166,11 +168,13 @@ def load(source: Source) -> Submission:
   if SHORT_FORM in defined and not _is_full(defined):
     from algoperf import short_form  # Imports jax.
 
-    return short_form.lift(module)
-  return _lifted(tree, _functions(module, tuple(map(str, notes))))
+    submission = short_form.lift(module)
+  else:
+    submission = _lifted(tree, _functions(module))
+  return dataclasses.replace(submission, notes=notes)
 
 
-def _functions(module: types.ModuleType, notes: tuple[str, ...]) -> Submission:
+def _functions(module: types.ModuleType) -> Submission:
   parameters = inspect.signature(module.update_params).parameters.values()
   return Submission(
     **{name: getattr(module, name) for name in FULL_FORM},
@@ -179,7 +183,6 @@ def _functions(module: types.ModuleType, notes: tuple[str, ...]) -> Submission:
       parameter.name == 'train_state' or parameter.kind is parameter.VAR_KEYWORD
       for parameter in parameters
     ),
-    notes=notes,
   )
 
 
