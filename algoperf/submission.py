@@ -7,12 +7,14 @@ only `optimizer(hyperparameters, step_hint)`, see `algoperf.short_form`.
 
 import ast
 from collections.abc import Callable, Iterable, Iterator
+import contextlib
 import dataclasses
 import difflib
 import hashlib
 import importlib.util
 import inspect
 import operator
+import os
 import pathlib
 import types
 
@@ -44,7 +46,7 @@ class Source:
 
   name: str  # Of its folder, or of its file where that says more.
   path: pathlib.Path  # The module.
-  digest: str  # SHA-256 of its source: the .py and .json files of its folder.
+  digest: str  # SHA-256 of its folder's .py and .json files, and neighbours.
   search_space: pathlib.Path | None  # Beside it, or where it has its name.
 
 
@@ -265,31 +267,38 @@ def _source(path: pathlib.Path) -> Source:
   return Source(
     name=folders[-1].name if in_folder else path.stem,
     path=path,
-    digest=_digest(path.parent, _sources(path.parent) if in_folder else [path]),
+    digest=_digest(path.parent, _sources(path, in_folder)),
     search_space=next(filter(pathlib.Path.is_file, spaces), None),
   )
 
 
-def _sources(folder: pathlib.Path) -> list[pathlib.Path]:
-  """The Python files below a folder, and the JSON files beside them.
+def _sources(module: pathlib.Path, in_folder: bool) -> list[pathlib.Path]:
+  """A module, the neighbours that it imports, and what its folder holds.
 
-  Only beside them, because experiments may be logged below the folder.
+  Of the folder the Python files below it and the JSON files beside them: only
+  beside them, because experiments may be logged below the folder.
   """
-  modules = [
-    path
-    for path in folder.rglob('*.py')
-    if not any(part[0] == '.' for part in path.relative_to(folder).parts)
-  ]
-  folders = {module.parent for module in modules}
-  data = [path for parent in folders for path in parent.glob('*.json')]
-  return sorted(path for path in modules + data if path.is_file())
+  paths = {module}
+  with contextlib.suppress(spec.UsageError):  # Which `check` will raise.
+    paths.update(source_tree.read(module).files)
+  if in_folder:
+    folder = module.parent
+    modules = {
+      path
+      for path in folder.rglob('*.py')
+      if not any(part[0] == '.' for part in path.relative_to(folder).parts)
+    }
+    paths |= modules
+    for parent in {path.parent for path in modules}:
+      paths.update(parent.glob('*.json'))
+  return sorted(path for path in paths if path.is_file())
 
 
 def _digest(folder: pathlib.Path, paths: Iterable[pathlib.Path]) -> str:
   digest = hashlib.sha256()
   for path in paths:
     content = path.read_bytes()
-    name = path.relative_to(folder).as_posix()
+    name = pathlib.PurePath(os.path.relpath(path, folder)).as_posix()
     digest.update(f'{name}\0{len(content)}\0'.encode() + content)
   return digest.hexdigest()
 

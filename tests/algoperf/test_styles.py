@@ -374,6 +374,9 @@ def test_every_style_lowers_the_loss(style, workload, data_dir, tmp_path):
   rows = _run(style, workload, 60, data_dir, tmp_path)
   losses = [float(row['validation/loss']) for row in rows]
   assert losses[-1] < losses[0] - 0.1
-  log = next(tmp_path.rglob(records.LOG_FILE)).read_text()
+  directory = records.trial_directory(tmp_path / style, 1, workload, 1)
+  budget = records.read_trial(directory)['budget']
+  assert budget == (150.0 if style == 'self_tuning' else 100.0)
+  log = (directory / records.LOG_FILE).read_text()
   assert ('jax.tree_map is gone' in log) == (style == 'pmap_05')
   assert f"batches are the definition's, of {_SMALL[workload]}" in log

@@ -92,6 +92,21 @@ def test_digest_depends_on_source_files_alone(write):
   assert len(set(digests)) == 5
 
 
+def test_digest_depends_on_neighbours_that_are_imported(write):
+  write('.git', '')
+  path = write('algorithms/mine.py', _SHORT + 'from algorithms import common')
+  digests = []
+  for name, text in (
+    ('algorithms/common.py', 'x = 1'),
+    ('algorithms/common.py', 'x = 2'),
+    ('algorithms/other.py', 'x = 3'),
+    ('algorithms/tuning_search_space.json', '[]'),
+  ):
+    write(name, text)
+    digests.append(submission.locate(str(path)).digest)
+  assert digests[0] != digests[1] == digests[2] == digests[3]
+
+
 @pytest.mark.parametrize(
   'text',
   [
