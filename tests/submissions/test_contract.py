@@ -21,7 +21,11 @@ from tests import toy
 import workloads
 
 _STEP_HINT = 60
-_SMALL = ('mnist_resnet', 'numerals_wmt', 'shakespeare_lm')
+_SMALL = {
+  'mnist_resnet': 160,  # Steps: batch statistics lag behind large rates.
+  'numerals_wmt': 40,
+  'shakespeare_lm': 40,
+}
 _NAMES = submission.names()
 _TEMPLATES = [f'template {name}' for name in scaffold.TEMPLATES]
 
@@ -94,7 +98,7 @@ def test_on_the_small_workloads(
     batch_size=goal.batch_size,
     data_dir=data_dir,
   )
-  _check(trainer, 40, caplog)
+  _check(trainer, _SMALL[name], caplog)
 
 
 def _check(
