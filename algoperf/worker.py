@@ -195,7 +195,10 @@ class Worker:
     """Creates the trial's directory; from here on everything is recorded."""
     directory = pathlib.Path(self._spec.directory)
     identity = self._identity()
-    self._found = resume.find(directory, identity, hosts.common)
+    several = jax.process_count() > 1
+    self._found = resume.find(
+      directory, identity, hosts.common if several else None
+    )
     try:
       directory.mkdir(parents=True, exist_ok=True)
       if self._found.checkpoint is None:
@@ -310,7 +313,7 @@ class Worker:
       recorder=record,
       throttle=dispatch.Throttle().step,
       heartbeat=self._heartbeat,
-      interrupted=lambda: self._stop.asked() or self._folder.failed,
+      interrupted=self._interrupted,
       checkpoints=checkpoints,
     ).run(self._state)
     if ending == trial_lib.Ending.INTERRUPTED:
@@ -319,6 +322,11 @@ class Worker:
       self._clock.enter('other')
     self._folder.wait()
     return ending
+
+  def _interrupted(self) -> bool:
+    asked = self._stop.asked()
+    # Several processes must agree: there the next checkpoint shows it.
+    return asked or (jax.process_count() == 1 and self._folder.failed)
 
   def _urgently(
     self, evaluate: Callable[..., dict[str, float]], *args: Any
