@@ -135,10 +135,10 @@ class Mark:
 
   def write(self, step: int, timed: float) -> None:
     """Takes microseconds."""
-    if self._handle is None:
-      self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
     text = json.dumps({'step': step, 'timed': round(timed, 3)})
     with contextlib.suppress(OSError):  # A full disk shows elsewhere.
+      if self._handle is None:
+        self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
       os.pwrite(self._handle, text.ljust(_MARK_BYTES).encode(), 0)
 
   def read(self) -> dict[str, float]:

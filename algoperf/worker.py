@@ -247,14 +247,18 @@ class Worker:
     checkpoint = self._found.checkpoint
     if checkpoint is None:
       return
-    record.rewind(
-      checkpoint.header['record'],
-      {
-        'step': self._found.step,
-        'lost': self._found.lost,
-        'damaged': self._found.damaged,
-      },
-    )
+    preemption = {
+      'step': self._found.step,
+      'lost': self._found.lost,
+      'damaged': self._found.damaged,
+    }
+    try:
+      record.rewind(checkpoint.header['record'], preemption)
+    except ValueError as error:
+      raise spec.UsageError(
+        f'{error} Put the file back, or move {self._spec.directory} away to '
+        'start again.'
+      ) from error
     self._folder.begin(self._found.step, checkpoint.header['reached'])
 
   def _train(

@@ -416,7 +416,7 @@ def test_without_a_whole_checkpoint_it_begins_again(averaged, tmp_path):
   found, _ = run_to_the_end(directory, averaged[0], lambda place: None)
   assert found.found.step == 0
   assert 'starting again' in found.found.lines()[-1]
-  assert (directory / 'attempt_1' / checkpoint_lib.FOLDER).is_dir()
+  assert (directory / 'attempt_1' / records.CHECKPOINTS).is_dir()
 
 
 @pytest.mark.parametrize(
@@ -450,7 +450,7 @@ def test_the_checkpoint_that_met_the_target_is_kept(averaged, tmp_path):
     if row['validation/loss'] <= 0.695
   ]
   found.folder.end()
-  path = directory / checkpoint_lib.FOLDER / checkpoint_lib.TARGET
+  path = directory / records.CHECKPOINTS / checkpoint_lib.TARGET
   kept = checkpoint_lib.read(path)
   assert kept.header['step'] == hits[0]
   assert kept.sha256 == found.folder.target_sha256

@@ -203,10 +203,10 @@ class Plan:
 
 def run_study(tmp_path, monkeypatch, *outcomes):
   outcomes = iter(outcomes)
-  monkeypatch.setattr(supervisor, 'run', lambda *args: next(outcomes))
+  monkeypatch.setattr(supervisor, 'run', lambda *args, **kwargs: next(outcomes))
   observer = Silent()
   status = study._run_trial(
-    Plan(tmp_path), test_records.make_spec(tmp_path), observer
+    Plan(tmp_path), test_records.make_spec(tmp_path), observer, None
   )
   assert next(outcomes, None) is None
   return status, observer
@@ -224,7 +224,7 @@ def test_failures_of_the_machine_are_tried_again_twice(tmp_path, monkeypatch):
   assert len(observer.notes) == 2
   status, observer = run_study(tmp_path, monkeypatch, *[_KILLED] * 3)
   assert status == 'failed'
-  assert '3 times' in observer.outcome.message
+  assert '3 attempts' in observer.outcome.message
 
 
 @pytest.mark.parametrize('status', ['failed', 'out_of_memory', 'timed_out'])
