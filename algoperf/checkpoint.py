@@ -23,7 +23,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-FOLDER = 'checkpoints'
+from algoperf import records
+
 TARGET = 'target.ckpt'
 _KEPT = 2
 _FORMAT = 1
@@ -150,7 +151,7 @@ class Folder:
 
   def __init__(self, trial: pathlib.Path):
     """Nothing is made before the first checkpoint."""
-    self._path = trial / FOLDER
+    self._path = trial / records.CHECKPOINTS
     self._thread: threading.Thread | None = None
     self._error: BaseException | None = None
     self.target_sha256: str | None = None

@@ -84,6 +84,10 @@ class Interrupt:
 
 
 def _ask_at_end_of_parent() -> None:
-  """Has the kernel send SIGTERM then, where it can (Linux)."""
+  """Has the kernel send SIGTERM then, where it can (Linux).
+
+  That is at the end of the thread that started this process, which waits for it
+  as long as all is well.
+  """
   with contextlib.suppress(OSError, AttributeError):
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -7,8 +7,8 @@ logs of either harness:
     eval_measurements.csv   one row an evaluation
     measurements.csv        the same rows, and what the submission logged
     hparams.json            the hyperparameter point (external tuning)
-    flags_0.json            the trial's specification
-    meta_data_0.json        the workload's properties and the machine
+    flags_<p>.json          the trial's specification, p times resumed
+    meta_data_<p>.json      the workload's properties and the machine
     checkpoints/            to go on from, see `checkpoint`
     trial.json              ours: status, seeds, versions, hashes, all times
     trial.log               what the submission printed
@@ -27,7 +27,6 @@ import json
 import math
 import os
 import pathlib
-import re
 import tempfile
 from typing import Any, TextIO
 
@@ -36,6 +35,7 @@ EVALUATIONS_FILE = 'eval_measurements.csv'
 MEASUREMENTS_FILE = 'measurements.csv'
 TRACEBACK_FILE = 'traceback.txt'
 LOG_FILE = 'trial.log'
+CHECKPOINTS = 'checkpoints'  # See `checkpoint`.
 
 # A trial that ended so is gone on with by the same command.
 UNFINISHED = ('running', 'interrupted')
@@ -446,7 +446,7 @@ def archive(directory: pathlib.Path) -> None:
   files = [
     path
     for path in directory.iterdir()
-    if not re.fullmatch(r'attempt_\d+', path.name)
+    if path.is_file() or path.name == CHECKPOINTS
   ]
   if not files:
     return

@@ -76,30 +76,31 @@ class Found:
 def find(
   directory: pathlib.Path,
   identity: Identity,
-  common: Callable[[Iterable[int]], set[int]] = set,
+  common: Callable[[Iterable[int]], set[int]] | None = None,
 ) -> Found:
   """Looks for an attempt at this trial that did not end.
 
   Args:
     directory: the trial's.
     identity: of the trial, the versions and the machine.
-    common: of the steps that this process could go on from those that all
-      processes of the trial can.
+    common: where there are several processes: of the steps that this one could
+      go on from those that all can.
 
   Raises:
     UsageError: there is one, of something else; names the difference.
   """
   recorded = records.read_trial(directory)
-  if recorded is not None and recorded['status'] not in records.UNFINISHED:
-    return Found()
+  ended = recorded and recorded['status'] not in records.UNFINISHED
   whole, damaged = {}, []
-  for item in checkpoint_lib.Folder(directory).load():
+  for item in () if ended else checkpoint_lib.Folder(directory).load():
     if isinstance(item, checkpoint_lib.Damaged):
       damaged.append(str(item))
       continue
     _check_identity(directory, item.header['identity'], identity)
     whole[item.header['step']] = item
-  steps = common(whole)
+    if common is None:
+      break
+  steps = whole if common is None else common(whole)
   if not steps:
     return Found(damaged=tuple(damaged))
   chosen = whole[max(steps)]
@@ -134,10 +135,10 @@ class Mark:
 
   def write(self, step: int, timed: float) -> None:
     """Takes microseconds."""
-    if self._handle is None:
-      self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
     text = json.dumps({'step': step, 'timed': round(timed, 3)})
     with contextlib.suppress(OSError):  # A full disk shows elsewhere.
+      if self._handle is None:
+        self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
       os.pwrite(self._handle, text.ljust(_MARK_BYTES).encode(), 0)
 
   def read(self) -> dict[str, float]:

@@ -78,6 +78,8 @@ def freeze(tree: Any, fresh: Fresh) -> tuple[Description, list[np.ndarray]]:
   for path, leaf in paths:
     try:
       leaves.append(_freeze_leaf(leaf, places, arrays))
+    except MemoryError:
+      raise
     except Exception as error:
       where = jax.tree_util.keystr(path) or 'the tree itself'
       raise CannotSave(

@@ -195,7 +195,10 @@ class Worker:
     """Creates the trial's directory; from here on everything is recorded."""
     directory = pathlib.Path(self._spec.directory)
     identity = self._identity()
-    self._found = resume.find(directory, identity, hosts.common)
+    several = jax.process_count() > 1
+    self._found = resume.find(
+      directory, identity, hosts.common if several else None
+    )
     try:
       directory.mkdir(parents=True, exist_ok=True)
       if self._found.checkpoint is None:
@@ -244,14 +247,18 @@ class Worker:
     checkpoint = self._found.checkpoint
     if checkpoint is None:
       return
-    record.rewind(
-      checkpoint.header['record'],
-      {
-        'step': self._found.step,
-        'lost': self._found.lost,
-        'damaged': self._found.damaged,
-      },
-    )
+    preemption = {
+      'step': self._found.step,
+      'lost': self._found.lost,
+      'damaged': self._found.damaged,
+    }
+    try:
+      record.rewind(checkpoint.header['record'], preemption)
+    except ValueError as error:
+      raise spec.UsageError(
+        f'{error} Put the file back, or move {self._spec.directory} away to '
+        'start again.'
+      ) from error
     self._folder.begin(self._found.step, checkpoint.header['reached'])
 
   def _train(
@@ -310,7 +317,7 @@ class Worker:
       recorder=record,
       throttle=dispatch.Throttle().step,
       heartbeat=self._heartbeat,
-      interrupted=lambda: self._stop.asked() or self._folder.failed,
+      interrupted=self._interrupted,
       checkpoints=checkpoints,
     ).run(self._state)
     if ending == trial_lib.Ending.INTERRUPTED:
@@ -319,6 +326,11 @@ class Worker:
       self._clock.enter('other')
     self._folder.wait()
     return ending
+
+  def _interrupted(self) -> bool:
+    asked = self._stop.asked()
+    # Several processes must agree: there the next checkpoint shows it.
+    return asked or (jax.process_count() == 1 and self._folder.failed)
 
   def _urgently(
     self, evaluate: Callable[..., dict[str, float]], *args: Any

@@ -110,7 +110,7 @@ def test_the_newest_two_and_that_of_the_target_are_kept(tmp_path):
     save(folder, step, met_target=step == 5)
   folder.wait()
   assert folder.steps() == [2001, 2000]
-  target = tmp_path / checkpoint.FOLDER / checkpoint.TARGET
+  target = tmp_path / records.CHECKPOINTS / checkpoint.TARGET
   assert checkpoint.read(target).header['step'] == 5
   assert folder.target_sha256 == checkpoint.read(target).sha256
   folder.end()
@@ -142,13 +142,13 @@ def test_beginning_forgets_what_came_later_and_what_was_not_finished(tmp_path):
   for step in (3, 4):
     save(folder, step, met_target=step == 4)
   folder.wait()
-  (tmp_path / checkpoint.FOLDER / 'step_9.ckpt.writing').write_bytes(b'half')
+  (tmp_path / records.CHECKPOINTS / 'step_9.ckpt.writing').write_bytes(b'half')
   assert folder.is_writing()
   folder.begin(3, ['validation'])
-  names = {p.name for p in (tmp_path / checkpoint.FOLDER).iterdir()}
+  names = {p.name for p in (tmp_path / records.CHECKPOINTS).iterdir()}
   assert names == {folder.path(3).name, checkpoint.TARGET}
   folder.begin(3, [])
-  assert not (tmp_path / checkpoint.FOLDER / checkpoint.TARGET).exists()
+  assert not (tmp_path / records.CHECKPOINTS / checkpoint.TARGET).exists()
 
 
 def test_what_could_not_be_written_is_said_once_and_leaves_nothing(

@@ -153,3 +153,43 @@ def test_archive_keeps_every_attempt_apart(tmp_path):
   found = sorted(tmp_path.rglob(records.TRIAL_FILE))
   assert [path.parent.name for path in found] == ['attempt_1', 'attempt_2']
   assert [path.read_text() for path in found] == ['1', '2']
+
+
+def test_a_record_is_rewound_to_where_it_was(record):
+  directory, trial, scalars = record
+  trial.evaluated(1, {'score': 1.0, 'validation/loss': 2.0})
+  scalars.append_scalar_metrics({'loss': 0.5}, 2)
+  state = json.loads(json.dumps(trial.state()))
+  trial.sync()
+  names = (records.EVALUATIONS_FILE, records.MEASUREMENTS_FILE)
+  before = [(directory / name).read_bytes() for name in names]
+  scalars.append_scalar_metrics({'new': 0.5}, 3)
+  trial.evaluated(3, {'score': 2.0, 'validation/loss': math.nan, 'a/new': 1.0})
+  with open(directory / records.EVALUATIONS_FILE, 'a') as file:
+    file.write('5,0,half a r')  # As a killed process may leave it.
+  again = records.TrialRecord(
+    directory, make_spec(directory), {}, records.ScalarBuffer()
+  )
+  again.rewind(state, {'step': 2})
+  assert [(directory / name).read_bytes() for name in names] == before
+  again.begin({})
+  again.evaluated(4, {'score': 3.0, 'validation/loss': 1.0})
+  rows = read_csv(directory / records.EVALUATIONS_FILE)
+  assert [(r['global_step'], r['preemption_count']) for r in rows] == [
+    ('1', '0'),
+    ('4', '1'),
+  ]
+  content = records.read_trial(directory)
+  assert content['preemptions'][0]['step'] == 2
+  assert content['first_non_finite_step'] is None
+  assert (directory / 'flags_1.json').exists()
+  assert (directory / 'meta_data_1.json').exists()
+
+
+def test_a_record_that_has_lost_rows_is_not_rewound(record):
+  directory, trial, _ = record
+  trial.evaluated(1, {'score': 1.0})
+  state = trial.state()
+  (directory / records.EVALUATIONS_FILE).unlink()
+  with pytest.raises(ValueError, match=r'eval_measurements\.csv lacks rows'):
+    trial.rewind(state, {})

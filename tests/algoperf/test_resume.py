@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import functools
 import json
 import os
 import random
@@ -231,18 +232,29 @@ def _bytes(leaf):
   return np.asarray(leaf).tobytes()
 
 
+@pytest.fixture(scope='module')
+def undisturbed(tmp_path_factory):
+  """A submission by its text: its file, and how it ends if left alone."""
+
+  @functools.cache
+  def of(text):
+    folder = tmp_path_factory.mktemp('undisturbed')
+    path = folder / 'submission_under_test.py'
+    path.write_text(text)
+    whole, _ = run_to_the_end(folder / 'whole', path, lambda place: None)
+    return path, outcome(folder / 'whole', whole)
+
+  return of
+
+
 @pytest.fixture(params=[_AVERAGED, _MIXED], ids=['averaged', 'mixed'])
-def source(request, tmp_path):
-  path = tmp_path / 'submission_under_test.py'
-  path.write_text(request.param)
-  return path
+def either(request, undisturbed):
+  return undisturbed(request.param)
 
 
 @pytest.fixture
-def averaged(tmp_path):
-  path = tmp_path / 'averaged.py'
-  path.write_text(_AVERAGED)
-  return path
+def averaged(undisturbed):
+  return undisturbed(_AVERAGED)
 
 
 def run_to_the_end(directory, source, kill, **kwargs):
@@ -274,33 +286,27 @@ class KillAt:
       raise Killed(place)
 
 
-@pytest.mark.parametrize('seed', range(3))
-def test_ends_as_if_it_had_not_been_killed(source, tmp_path, seed):
-  whole, _ = run_to_the_end(tmp_path / 'whole', source, lambda place: None)
-  draw = random.Random(seed)
-  kill = KillAt(draw.randrange(1, 14) for _ in range(8))
+def test_ends_as_if_it_had_not_been_killed(either, tmp_path):
+  source, expected = either
+  draw = random.Random(1)
+  kill = KillAt(draw.randrange(1, 14) for _ in range(6))
   found, killed = run_to_the_end(tmp_path / 'killed', source, kill)
   assert killed >= 4
-  assert outcome(tmp_path / 'killed', found) == outcome(
-    tmp_path / 'whole', whole
-  )
+  assert outcome(tmp_path / 'killed', found) == expected
   assert [step for step, _ in found.state.eval_results] == [
     *(1, 5, 10, 15, 20),
     _STEPS,
   ]
 
 
-def test_also_where_only_evaluations_are_saved(source, tmp_path):
-  whole, _ = run_to_the_end(tmp_path / 'whole', source, lambda place: None)
+def test_also_where_only_evaluations_are_saved(averaged, tmp_path):
+  source, expected = averaged
   found, killed = run_to_the_end(
-    tmp_path / 'killed', source, KillAt([9, 9, 9, 9]), period=1e9
+    tmp_path / 'killed', source, KillAt([9, 9]), period=1e9
   )
-  assert killed == 4
-  assert outcome(tmp_path / 'killed', found) == outcome(
-    tmp_path / 'whole', whole
-  )
+  assert killed == 2
+  assert outcome(tmp_path / 'killed', found) == expected
   content = records.read_trial(tmp_path / 'killed')
-  assert [one['lost']['steps'] >= 0 for one in content['preemptions']]
   rows = test_records.read_csv(tmp_path / 'killed' / records.EVALUATIONS_FILE)
   assert rows[0]['preemption_count'] == '0'
   assert int(rows[-1]['preemption_count']) == len(content['preemptions'])
@@ -309,7 +315,7 @@ def test_also_where_only_evaluations_are_saved(source, tmp_path):
 def test_an_interrupted_evaluation_is_made_again_and_not_prepared_twice(
   averaged, tmp_path
 ):
-  whole, _ = run_to_the_end(tmp_path / 'whole', averaged, lambda place: None)
+  source, expected = averaged
   directory = tmp_path / 'stopped'
   directory.mkdir()
   evaluations = []
@@ -319,17 +325,17 @@ def test_an_interrupted_evaluation_is_made_again_and_not_prepared_twice(
     if evaluations.count('evaluation') == 3 and place == 'evaluation':
       raise interrupt.Interrupted
 
-  stopped = Attempt(directory, averaged, stop)
+  stopped = Attempt(directory, source, stop)
   assert stopped.run() == trial_lib.Ending.INTERRUPTED
   assert stopped.state.prepared_at == stopped.state.step == 10
-  found, _ = run_to_the_end(directory, averaged, lambda place: None)
-  assert outcome(directory, found) == outcome(tmp_path / 'whole', whole)
+  found, _ = run_to_the_end(directory, source, lambda place: None)
+  assert outcome(directory, found) == expected
 
 
 @pytest.mark.parametrize('last', [1, 7, 10, _STEPS])
-def test_an_interrupt_loses_nothing(source, tmp_path, last):
+def test_an_interrupt_loses_nothing(undisturbed, tmp_path, last):
   """Also after the last step, and where an evaluation is due."""
-  whole, _ = run_to_the_end(tmp_path / 'whole', source, lambda place: None)
+  source, expected = undisturbed(_MIXED)
   directory = tmp_path / 'stopped'
   directory.mkdir()
   stopped = Attempt(directory, source, period=1e9)
@@ -339,7 +345,7 @@ def test_an_interrupt_loses_nothing(source, tmp_path, last):
   found, _ = run_to_the_end(directory, source, lambda place: None)
   assert found.found.step == last
   assert found.found.lost == {'steps': 0, 'seconds': 0}
-  assert outcome(directory, found) == outcome(tmp_path / 'whole', whole)
+  assert outcome(directory, found) == expected
 
 
 def test_time_is_carried_over_and_lost_time_is_told(averaged, tmp_path):
@@ -352,10 +358,10 @@ def test_time_is_carried_over_and_lost_time_is_told(averaged, tmp_path):
     if places.count('step') == 13:
       raise Killed
 
-  first = Attempt(directory, averaged, kill, period=1e9)
+  first = Attempt(directory, averaged[0], kill, period=1e9)
   with pytest.raises(Killed):
     first.run()
-  second = Attempt(directory, averaged, period=1e9)
+  second = Attempt(directory, averaged[0], period=1e9)
   second.run()
   saved = second.found.checkpoint.header['clock']
   assert second.found.step == 10
@@ -373,44 +379,44 @@ def test_time_is_carried_over_and_lost_time_is_told(averaged, tmp_path):
 
 def test_a_trial_that_had_only_to_end_ends_at_once(averaged, tmp_path):
   directory = tmp_path / 'trial'
-  run_to_the_end(directory, averaged, lambda place: None)
+  run_to_the_end(directory, averaged[0], lambda place: None)
   # Killed after the last checkpoint and before the record of the end.
   assert records.read_trial(directory)['status'] == 'running'
   places = []
-  again, _ = run_to_the_end(directory, averaged, places.append)
+  again, _ = run_to_the_end(directory, averaged[0], places.append)
   assert again.found.step == _STEPS
   assert places == []
 
 
 def test_a_damaged_newest_falls_back_and_says_so(averaged, tmp_path):
-  whole, _ = run_to_the_end(tmp_path / 'whole', averaged, lambda place: None)
+  _, expected = averaged
   directory = tmp_path / 'trial'
   directory.mkdir()
   with pytest.raises(Killed):
-    Attempt(directory, averaged, KillAt([30])).run()
+    Attempt(directory, averaged[0], KillAt([30])).run()
   folder = checkpoint_lib.Folder(directory)
   newest, before = folder.steps()
   os.truncate(folder.path(newest), 1000)
-  found, _ = run_to_the_end(directory, averaged, lambda place: None)
+  found, _ = run_to_the_end(directory, averaged[0], lambda place: None)
   assert found.found.step == before
   first, second = found.found.lines()
   assert folder.path(newest).name in first
   assert f'step {before}' in second
-  assert outcome(directory, found) == outcome(tmp_path / 'whole', whole)
+  assert outcome(directory, found) == expected
 
 
 def test_without_a_whole_checkpoint_it_begins_again(averaged, tmp_path):
   directory = tmp_path / 'trial'
   directory.mkdir()
   with pytest.raises(Killed):
-    Attempt(directory, averaged, KillAt([30])).run()
+    Attempt(directory, averaged[0], KillAt([30])).run()
   folder = checkpoint_lib.Folder(directory)
   for step in folder.steps():
     folder.path(step).write_bytes(b'')
-  found, _ = run_to_the_end(directory, averaged, lambda place: None)
+  found, _ = run_to_the_end(directory, averaged[0], lambda place: None)
   assert found.found.step == 0
   assert 'starting again' in found.found.lines()[-1]
-  assert (directory / 'attempt_1' / checkpoint_lib.FOLDER).is_dir()
+  assert (directory / 'attempt_1' / records.CHECKPOINTS).is_dir()
 
 
 @pytest.mark.parametrize(
@@ -426,10 +432,10 @@ def test_a_checkpoint_of_something_else_is_refused(
   directory = tmp_path / 'trial'
   directory.mkdir()
   with pytest.raises(Killed):
-    Attempt(directory, averaged, KillAt([30])).run()
+    Attempt(directory, averaged[0], KillAt([30])).run()
   before = sorted(directory.rglob('*'))
   with pytest.raises(spec.UsageError, match=message) as info:
-    Attempt(directory, averaged, identity=identity).run()
+    Attempt(directory, averaged[0], identity=identity).run()
   assert str(directory) in str(info.value)
   assert sorted(directory.rglob('*')) == before
 
@@ -437,14 +443,14 @@ def test_a_checkpoint_of_something_else_is_refused(
 def test_the_checkpoint_that_met_the_target_is_kept(averaged, tmp_path):
   directory = tmp_path / 'trial'
   goal = toy.goal(metric='loss', comparison='<=', validation_target=0.695)
-  found, _ = run_to_the_end(directory, averaged, KillAt([25, 9]), goal=goal)
+  found, _ = run_to_the_end(directory, averaged[0], KillAt([25, 9]), goal=goal)
   hits = [
     step
     for step, row in found.state.eval_results
     if row['validation/loss'] <= 0.695
   ]
   found.folder.end()
-  path = directory / checkpoint_lib.FOLDER / checkpoint_lib.TARGET
+  path = directory / records.CHECKPOINTS / checkpoint_lib.TARGET
   kept = checkpoint_lib.read(path)
   assert kept.header['step'] == hits[0]
   assert kept.sha256 == found.folder.target_sha256
