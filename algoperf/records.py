@@ -13,6 +13,11 @@ logs of either harness:
     trial.json              ours: status, seeds, versions, hashes, all times
     trial.log               what the submission printed
     traceback.txt           why it failed, if it did
+
+and two files of the whole experiment, beside its studies:
+
+  experiment.json           its seed, and how far the ledger went
+  ledger.jsonl              every trial started and how it ended, see `ledger`
 """
 
 import collections
@@ -31,6 +36,7 @@ import re
 import tempfile
 from typing import Any, TextIO
 
+EXPERIMENT_FILE = 'experiment.json'
 TRIAL_FILE = 'trial.json'
 EVALUATIONS_FILE = 'eval_measurements.csv'
 MEASUREMENTS_FILE = 'measurements.csv'
@@ -308,7 +314,7 @@ class TrialRecord:
       'format': 1,
       'status': 'running',
       'message': None,
-      'started': _utc_now(),
+      'started': utc_now(),
       'ended': None,
       'steps': 0,
       'evaluations': 0,
@@ -418,7 +424,7 @@ class TrialRecord:
     self._content |= {
       'status': status,
       'message': message,
-      'ended': _utc_now(),
+      'ended': utc_now(),
       'steps': steps,
       'target': target,
       'time': dict(times),
@@ -458,6 +464,7 @@ def archive(directory: pathlib.Path) -> None:
     path.rename(target / path.name)
 
 
-def _utc_now() -> str:
+def utc_now() -> str:
+  """This moment as trial.json and the ledger have it, to the second."""
   now = datetime.datetime.now(datetime.UTC)
   return now.isoformat(timespec='seconds')

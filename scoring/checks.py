@@ -20,6 +20,8 @@ _HARMLESS = (
   'other definition',
   'other hardware',
   'no hardware',
+  'started again',
+  'torn ledger line',
 )
 
 

@@ -30,6 +30,7 @@ _KEYS = {
   'hardware': 'hardware',
   'benchmark': 'benchmark',
   'benchmark_digest': 'benchmark_digest',
+  'ledger': 'ledger',
 }
 
 
@@ -42,7 +43,8 @@ class Logs:
       path, in the order of these; `status`: 'missing', 'damaged' (no row of
       the log counts) or ''; `evaluations`: how many count; `ended`: the status
       in trial.json; `hardware`: a short text; `benchmark` and
-      `benchmark_digest`: what it was run by. All '' where unknown.
+      `benchmark_digest`: what it was run by; `ledger`: which line of a ledger
+      started it. All '' where unknown.
     starts_T1: the evaluations of trial t are starts_T1[t]:starts_T1[t + 1].
     time_N: submission time in seconds, never decreasing within a trial.
     step_N: updates done, likewise.

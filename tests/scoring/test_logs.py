@@ -206,7 +206,7 @@ def test_reads_what_it_may_not(
   tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ):
   logs_on_disk.write_trial(tmp_path, evaluations=[(1.0, 2.0)])
-  trials, _ = layout.find([tmp_path])
+  trials, *_ = layout.find([tmp_path])
 
   def denied(*_: object) -> None:
     raise PermissionError(13, 'Permission denied')
