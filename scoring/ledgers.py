@@ -5,57 +5,14 @@ ended. Logs that never had one, such as AlgoPerf's, are not blamed for that.
 """
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-import dataclasses
 import hashlib
 import json
-import re
-from typing import Any
 
 from algoperf import ledger, records
-from scoring import layout, notices
+from scoring import chains, layout, notices
 
 # Files that scores come from.
 _CHECKED = (layout.LOG, records.TRIAL_FILE, 'hparams.json')
-_LEDGER = re.compile(r'ledger.*\.jsonl')
-_Place = tuple[str, int, int]  # Workload, study, trial.
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _Recorded:
-  """A trial as one ledger has it.
-
-  Attributes:
-    submission: whose it is.
-    path: of the ledger.
-    attempts: every time that it was started; not empty.
-  """
-
-  submission: str
-  path: str
-  attempts: list[ledger.Attempt]
-
-  @property
-  def last(self) -> ledger.Attempt:
-    return self.attempts[-1]
-
-  @property
-  def files(self) -> Mapping[str, Any]:
-    """SHA-256 of the trial's files at its end; {} if that is not known."""
-    return {} if self.last.ended is None else self.last.ended.content['files']
-
-  def notice(self, kind: str, message: str) -> notices.Notice:
-    """A notice about the line that started the trial last."""
-    workload, study, trial = self.last.place
-    return notices.Notice(
-      kind=kind,
-      message=message,
-      submission=self.submission,
-      workload=workload,
-      study=study,
-      trial=trial,
-      path=self.path,
-      line=self.last.started.number,
-    )
 
 
 def check(
@@ -68,16 +25,16 @@ def check(
     workloads: those that are scored; trials of others are left out.
   """
   found: list[notices.Notice] = []
-  missing: list[_Recorded] = []
+  missing: list[chains.Recorded] = []
   unrecorded: list[layout.Trial] = []
   for path, trials in experiments.trials.items():
     there = experiments.beside[path]
-    names = sorted(filter(_LEDGER.fullmatch, there))
-    recorded: list[_Recorded] = []
+    names = sorted(filter(chains.LEDGER.fullmatch, there))
+    recorded: list[chains.Recorded] = []
     for name in names:
-      chain = ledger.parse(_content(path, there, name))
-      found += _faults(path, there, name, chain)
-      recorded += _trials(path, name, chain, workloads)
+      chain = ledger.parse(chains.content(path, there, name))
+      found += chains.faults(path, there, name, chain)
+      recorded += chains.trials(path, name, chain, workloads)
     if names:
       found += _changed(path, recorded)
       trials = [trial for trial in trials if trial.workload in workloads]
@@ -102,7 +59,7 @@ def absent(
   with_ledger = {
     path
     for path, there in experiments.beside.items()
-    if any(map(_LEDGER.fullmatch, there))
+    if any(map(chains.LEDGER.fullmatch, there))
   }
   had_one = {
     path.rsplit('/', 3)[0]
@@ -110,99 +67,25 @@ def absent(
     if mark
   }
   had_one |= {
-    path for path, there in experiments.beside.items() if _anchor(path, there)
+    path
+    for path, there in experiments.beside.items()
+    if chains.anchor(path, there)
   }
   for path in sorted(had_one - with_ledger):
     yield notices.Notice(
       kind='no ledger',
-      submission=_submission(path),
+      submission=chains.submission(path),
       path=path,
       message=f'its trials were recorded in a {ledger.FILE} that is not among '
       'these logs; give the whole experiment',
     )
 
 
-def _submission(experiment: str) -> str:
-  return layout.plain_name(experiment.rpartition('/')[2])
-
-
-def _content(path: str, there: Mapping[str, bytes | None], name: str) -> bytes:
-  """A file beside the studies; empty if it cannot be read."""
-  content = there[name]
-  try:
-    return layout.content(path, None, name) if content is None else content
-  except OSError:
-    return b''
-
-
-def _anchor(
-  path: str, there: Mapping[str, bytes | None]
-) -> tuple[int, str] | None:
-  """How many lines experiment.json says there were, and the last's SHA-256."""
-  if records.EXPERIMENT_FILE not in there:
-    return None
-  try:
-    found = json.loads(_content(path, there, records.EXPERIMENT_FILE))
-    count, digest = found['ledger']['lines'], found['ledger']['sha256']
-  except (ValueError, LookupError, TypeError, RecursionError):
-    return None
-  valid = isinstance(count, int) and count > 0 and isinstance(digest, str)
-  return (count, digest) if valid else None
-
-
-def _faults(
-  path: str, there: Mapping[str, bytes | None], name: str, chain: ledger.Chain
-) -> Iterator[notices.Notice]:
-  """What is wrong with the chain itself."""
-
-  def notice(kind: str, message: str, line: int | None) -> notices.Notice:
-    return notices.Notice(
-      kind=kind,
-      message=message,
-      submission=_submission(path),
-      path=f'{path}/{name}',
-      line=line,
-    )
-
-  for fault in chain.faults:
-    kind = 'torn ledger line' if fault.torn else 'broken ledger'
-    yield notice(kind, fault.message, fault.line)
-  if name != ledger.FILE:
-    return  # Merged in; experiment.json tells nothing of it.
-  count, digest = _anchor(path, there) or (0, '')
-  length = len(chain.lines)
-  if not count:
-    message = f'{records.EXPERIMENT_FILE} does not tell how long it was'
-    yield notice('shortened ledger', message, None)
-  elif count > length:
-    message = f'it had {count} lines or more, and has {length}'
-    yield notice('shortened ledger', message, None)
-  elif chain.lines[count - 1].digest != digest:
-    message = f'it is not what {records.EXPERIMENT_FILE} has seen'
-    yield notice('broken ledger', message, count)
-
-
-def _trials(
-  path: str, name: str, chain: ledger.Chain, workloads: Container[str]
-) -> list[_Recorded]:
-  """The trials that a ledger tells of."""
-  attempts: dict[_Place, list[ledger.Attempt]] = {}
-  for attempt in chain.attempts():
-    if attempt.place[0] in workloads:
-      attempts.setdefault(attempt.place, []).append(attempt)
-  return [
-    _Recorded(
-      submission=_submission(path), path=f'{path}/{name}', attempts=some
-    )
-    for some in attempts.values()
-  ]
-
-
 def _changed(
-  path: str, recorded: Sequence[_Recorded]
+  path: str, recorded: Sequence[chains.Recorded]
 ) -> Iterator[notices.Notice]:
   """What the attempts say, whatever became of the logs."""
-  sources: dict[object, _Recorded] = {}
+  sources: dict[object, chains.Recorded] = {}
   for one in recorded:
     digest = one.last.started.content.get('submission_digest')
     sources.setdefault(str(digest), one)
@@ -218,7 +101,7 @@ def _changed(
     shown = ', '.join(f'{digest[:8]!a}' for digest in sources)
     yield notices.Notice(
       kind='changed submission',
-      submission=_submission(path),
+      submission=chains.submission(path),
       path=path,
       message=f'its trials were run with {len(sources)} versions of it: '
       f'digests {shown}',
@@ -226,12 +109,14 @@ def _changed(
 
 
 def _matched(
-  recorded: Iterable[_Recorded], trials: Iterable[layout.Trial]
+  recorded: Iterable[chains.Recorded], trials: Iterable[layout.Trial]
 ) -> tuple[
-  list[tuple[_Recorded, layout.Trial]], list[_Recorded], list[layout.Trial]
+  list[tuple[chains.Recorded, layout.Trial]],
+  list[chains.Recorded],
+  list[layout.Trial],
 ]:
   """Pairs of what is recorded and what lies at its place; what is left."""
-  waiting: dict[_Place, list[_Recorded]] = {}
+  waiting: dict[chains.Place, list[chains.Recorded]] = {}
   for one in recorded:
     waiting.setdefault(one.last.place, []).append(one)
   pairs, unrecorded = [], []
@@ -248,7 +133,7 @@ def _matched(
 
 
 def _differences(
-  one: _Recorded, trial: layout.Trial
+  one: chains.Recorded, trial: layout.Trial
 ) -> Iterator[notices.Notice]:
   """What a trial's files say otherwise than its ledger."""
   if one.last.ended is None:
@@ -272,7 +157,7 @@ def _differences(
 
 
 def _lost(
-  missing: Iterable[_Recorded], unrecorded: Iterable[layout.Trial]
+  missing: Iterable[chains.Recorded], unrecorded: Iterable[layout.Trial]
 ) -> Iterator[notices.Notice]:
   """Trials without logs, logs without a record, and those that moved."""
   missing = list(missing)
