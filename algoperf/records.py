@@ -81,6 +81,8 @@ class TrialSpec:
     eval_every_steps: evaluate after the first step and every so many, instead
       of by time, so that two runs can be compared row by row; or None.
     checkpoint_minutes: between checkpoints, besides those at evaluations.
+    hardware_profile: what the machine must be (`hardware.profiles`), or None.
+    xla_flags: those that XLA runs with, or None.
   """
 
   workload: str
@@ -99,6 +101,8 @@ class TrialSpec:
   directory: str
   eval_every_steps: int | None = None
   checkpoint_minutes: float = 10.0
+  hardware_profile: str | None = None
+  xla_flags: str | None = None
 
   def identity(self) -> dict[str, Any]:
     """What two runs must agree in to be the same trial.

@@ -43,6 +43,8 @@ class Plan:
     directory: of the experiment; holds study_1, study_2 …
     eval_every_steps: evaluate by steps and not by time, to compare runs.
     checkpoint_minutes: between checkpoints, besides those at evaluations.
+    hardware_profile: what the machine must be, or None.
+    xla_flags: those that XLA runs with, or None.
   """
 
   benchmark: benchmark_lib.Benchmark
@@ -59,6 +61,8 @@ class Plan:
   directory: pathlib.Path
   eval_every_steps: int | None = None
   checkpoint_minutes: float = 10.0
+  hardware_profile: str | None = None
+  xla_flags: str | None = None
 
   def specs(self) -> Iterator[records.TrialSpec]:
     """Every trial, study by study, so that early results are whole studies."""
@@ -99,6 +103,8 @@ class Plan:
       ),
       eval_every_steps=self.eval_every_steps,
       checkpoint_minutes=self.checkpoint_minutes,
+      hardware_profile=self.hardware_profile,
+      xla_flags=self.xla_flags,
     )
 
   def budget(self, workload: str) -> float:
