@@ -22,6 +22,7 @@ _HARMLESS = (
   'no hardware',
   'started again',
   'torn ledger line',
+  'uneven machines',
 )
 
 
