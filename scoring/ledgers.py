@@ -43,7 +43,7 @@ def check(
         found += _differences(one, trial)
       missing += gone
       unrecorded += unknown
-  return found + _lost(missing, unrecorded)
+  return [*found, *_lost(missing, unrecorded)]
 
 
 def absent(
