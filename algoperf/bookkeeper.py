@@ -68,7 +68,7 @@ def _locked(path: pathlib.Path) -> int:
 
 def _not_written(path: pathlib.Path, error: OSError) -> spec.UsageError:
   return spec.UsageError(
-    f'the ledger {path} cannot be written ({error.strerror}): make room or '
+    f'the ledger {path} cannot be written ({error.strerror}): '
     'choose another --experiment_dir.'
   )
 
@@ -86,7 +86,10 @@ class Nobody:
 
 
 class Bookkeeper:
-  """Writes the ledger of one experiment; made by `opened`."""
+  """Writes the ledger of one experiment; made by `opened`.
+
+  What cannot be written is a UsageError, or an OSError on a full disk.
+  """
 
   def __init__(self, directory: pathlib.Path, handle: int):
     self._directory = directory
@@ -141,11 +144,9 @@ class Bookkeeper:
       return
     directory = pathlib.Path(trial.directory)
     start = attempts[-1].started.digest
-    try:
+    with _telling(directory):
       records.amend(directory, {'ledger': start})
       files = ledger.digests(directory)
-    except OSError as error:
-      raise _not_written(directory, error) from error
     line = self._append(
       {'event': event, 'start': start, 'status': status, 'files': files}
     )
@@ -166,23 +167,39 @@ class Bookkeeper:
     }
     text = json.dumps(content, default=str).encode()
     closing = b'\n' if self._unclosed else b''
-    size = os.fstat(self._handle).st_size
-    try:
+    with _telling(self._directory / ledger.FILE):
       _write(self._handle, closing + text + b'\n')
-    except OSError as error:
-      with contextlib.suppress(OSError):
-        os.ftruncate(self._handle, size)
-      raise _not_written(self._directory / ledger.FILE, error) from error
-    self._torn = self._unclosed = False
-    self._count += 1
-    self._last = hashlib.sha256(text).hexdigest()
-    path = self._directory / records.EXPERIMENT_FILE
-    anchor = {'ledger': {'lines': self._count, 'sha256': self._last}}
-    records.write_json(path, (records.read_json(path) or {}) | anchor)
+      self._torn = self._unclosed = False
+      self._count += 1
+      self._last = hashlib.sha256(text).hexdigest()
+      path = self._directory / records.EXPERIMENT_FILE
+      anchor = {'ledger': {'lines': self._count, 'sha256': self._last}}
+      records.write_json(path, (records.read_json(path) or {}) | anchor)
     return ledger.Line(number=self._count, digest=self._last, content=content)
 
 
+@contextlib.contextmanager
+def _telling(path: pathlib.Path) -> Iterator[None]:
+  """Where a file that cannot be written is told in one line.
+
+  A full disk stays an OSError: trials can be gone on with after it.
+  """
+  try:
+    yield
+  except OSError as error:
+    if records.is_full(error):
+      raise
+    raise _not_written(path, error) from error
+
+
 def _write(handle: int, content: bytes) -> None:
-  while content:
-    content = content[os.write(handle, content) :]
-  os.fsync(handle)
+  """Appends all of it, and waits for the disk; or nothing."""
+  size = os.fstat(handle).st_size
+  try:
+    while content:
+      content = content[os.write(handle, content) :]
+    os.fsync(handle)
+  except OSError:
+    with contextlib.suppress(OSError):
+      os.ftruncate(handle, size)
+    raise

@@ -375,7 +375,7 @@ class TrialRecord:
     self._content |= state['content']
     self._content['preemptions'] = [
       *self._content['preemptions'],
-      {**preemption, 'resumed': _utc_now()},
+      {**preemption, 'resumed': utc_now()},
     ]
 
   def note(self, name: str, value: Any) -> None:

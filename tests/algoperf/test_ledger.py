@@ -245,9 +245,9 @@ def test_a_full_disk_leaves_no_half_line(tmp_path, monkeypatch):
       return write(handle, content[: len(content) // 2])
 
     monkeypatch.setattr(os, 'write', half)
-    with pytest.raises(spec.UsageError, match='No space left') as error:
+    with pytest.raises(OSError, match='No space left') as error:
       keeper.started(make_trial(tmp_path, 2))
-    assert '\n' not in str(error.value)
+    assert records.is_full(error.value)
     monkeypatch.undo()
     assert (tmp_path / ledger.FILE).read_bytes() == before
     keeper.started(make_trial(tmp_path, 3))
@@ -269,6 +269,19 @@ class Silent:
 
   def ended(self, trial, outcome):
     pass
+
+
+def test_a_file_system_that_is_gone_is_told_in_one_line(tmp_path, monkeypatch):
+  with bookkeeper.opened(tmp_path) as keeper:
+
+    def fail(handle: int, content: bytes) -> int:
+      raise OSError(5, 'Input/output error')
+
+    monkeypatch.setattr(os, 'write', fail)
+    with pytest.raises(spec.UsageError, match='Input/output error') as error:
+      keeper.started(make_trial(tmp_path))
+    assert '\n' not in str(error.value)
+    monkeypatch.undo()
 
 
 @dataclasses.dataclass
