@@ -24,6 +24,8 @@ def differing(trials: pd.DataFrame) -> Iterator[notices.Notice]:
       (None if nothing).
   """
   known = trials[trials['calibration'].notna()]
+  if known.empty:
+    return
   for hardware, group in known.groupby('hardware', sort=True):
     for key, (what, unit) in _SPEEDS.items():
       speeds = group['calibration'].map(

@@ -6,7 +6,7 @@ import dataclasses
 import os
 
 from algoperf import spec
-from scoring import layout, ledgers, logs, notices
+from scoring import layout, logs, notices
 
 Paths = Iterable[str | os.PathLike[str]]
 
@@ -55,9 +55,11 @@ def read(paths: Paths, metrics: Mapping[str, str]) -> Reading:
       f'{", ".join(others)}: choose them with --benchmark or --workloads'
     )
   read_logs = logs.read(found, metrics)
-  if experiments.beside:
+  if experiments.beside or any(read_logs.columns['ledger']):
+    from scoring import ledgers  # Published logs do without.
+
     noticed += ledgers.check(experiments, metrics)
-  noticed += ledgers.absent(experiments, read_logs.columns)
+    noticed += ledgers.absent(experiments, read_logs.columns)
   return Reading(
     logs=read_logs,
     others=others,

@@ -187,7 +187,7 @@ def test_every_alteration_breaks_the_chain(tmp_path, how):
   assert any(not fault.torn for fault in chain.faults)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(
   st.lists(
     st.binary(max_size=40)
