@@ -21,7 +21,8 @@ def opened(directory: pathlib.Path) -> Iterator['Bookkeeper']:
   A ledger that nothing was written to leaves no trace.
 
   Raises:
-    UsageError: another runner has it, or it cannot be written.
+    UsageError: another runner has it, it cannot be written, or it is not as it
+      was left: to go on would cover that.
   """
   made = [p for p in (directory, *directory.parents) if not p.exists()]
   try:
@@ -73,6 +74,25 @@ def _not_written(path: pathlib.Path, error: OSError) -> spec.UsageError:
   )
 
 
+def _check(directory: pathlib.Path, chain: ledger.Chain) -> None:
+  """Refuses a ledger that somebody has changed.
+
+  Raises:
+    UsageError: says in what.
+  """
+  experiment = records.read_json(directory / records.EXPERIMENT_FILE)
+  faults = [
+    f'line {fault.line}: {fault.message}'
+    for fault in chain.faults
+    if not fault.torn
+  ]
+  if wrong := next(iter(faults), ledger.departure(chain, experiment)):
+    raise spec.UsageError(
+      f'{directory / ledger.FILE} is not as it was left ({wrong}): put it and '
+      f'{records.EXPERIMENT_FILE} back, or choose another --experiment_name.'
+    )
+
+
 class Nobody:
   """Keeps no ledger: of several hosts the first one does."""
 
@@ -98,6 +118,7 @@ class Bookkeeper:
     while more := os.pread(handle, 1 << 20, len(content)):
       content += more
     chain = ledger.parse(content)
+    _check(directory, chain)
     self._count = len(chain.lines)
     self._last = chain.lines[-1].digest if chain.lines else ledger.NOTHING
     self._unclosed = bool(content) and not content.endswith(b'\n')

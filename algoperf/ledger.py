@@ -102,6 +102,35 @@ class Chain:
     ]
 
 
+def departure(chain: Chain, experiment: object) -> str | None:
+  """In what a ledger is not as experiment.json last saw it; None: in nothing.
+
+  Args:
+    chain: the ledger.
+    experiment: the content of experiment.json, whatever it is.
+  """
+  length = len(chain.lines)
+  seen = anchor(experiment)
+  if seen is None:
+    # A runner may be killed between its first line and experiment.json.
+    return None if length < 2 else 'experiment.json does not tell its length'
+  if seen[0] > length:
+    return f'it had {seen[0]} lines or more, and has {length}'
+  if chain.lines[seen[0] - 1].digest != seen[1]:
+    return f'line {seen[0]} is another than experiment.json has seen'
+  return None
+
+
+def anchor(experiment: object) -> tuple[int, str] | None:
+  """How many lines experiment.json says there were, and the last's SHA-256."""
+  try:
+    count, digest = (experiment['ledger'][key] for key in ('lines', 'sha256'))
+  except (LookupError, TypeError):
+    return None
+  valid = isinstance(count, int) and count > 0 and isinstance(digest, str)
+  return (count, digest) if valid else None
+
+
 def parse(content: bytes) -> Chain:
   """Reads a ledger, whatever has been done to it."""
   texts = content.split(b'\n')

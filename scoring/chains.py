@@ -64,19 +64,14 @@ def content(path: str, there: Mapping[str, bytes | None], name: str) -> bytes:
     return b''
 
 
-def anchor(
-  path: str, there: Mapping[str, bytes | None]
-) -> tuple[int, str] | None:
-  """How many lines experiment.json says there were, and the last's SHA-256."""
+def experiment(path: str, there: Mapping[str, bytes | None]) -> object:
+  """What experiment.json holds; None if there is none to be read."""
   if records.EXPERIMENT_FILE not in there:
     return None
   try:
-    found = json.loads(content(path, there, records.EXPERIMENT_FILE))
-    count, digest = found['ledger']['lines'], found['ledger']['sha256']
-  except (ValueError, LookupError, TypeError, RecursionError):
+    return json.loads(content(path, there, records.EXPERIMENT_FILE))
+  except (ValueError, RecursionError):
     return None
-  valid = isinstance(count, int) and count > 0 and isinstance(digest, str)
-  return (count, digest) if valid else None
 
 
 def faults(
@@ -96,19 +91,11 @@ def faults(
   for fault in chain.faults:
     kind = 'torn ledger line' if fault.torn else 'broken ledger'
     yield notice(kind, fault.message, fault.line)
-  if name != ledger.FILE:
-    return  # Merged in; experiment.json tells nothing of it.
-  count, digest = anchor(path, there) or (0, '')
-  length = len(chain.lines)
-  if not count:
-    message = f'{records.EXPERIMENT_FILE} does not tell how long it was'
-    yield notice('shortened ledger', message, None)
-  elif count > length:
-    message = f'it had {count} lines or more, and has {length}'
-    yield notice('shortened ledger', message, None)
-  elif chain.lines[count - 1].digest != digest:
-    message = f'it is not what {records.EXPERIMENT_FILE} has seen'
-    yield notice('broken ledger', message, count)
+  # Of those that were merged in, experiment.json tells nothing.
+  if name == ledger.FILE and (
+    message := ledger.departure(chain, experiment(path, there))
+  ):
+    yield notice('broken ledger', message, None)
 
 
 def trials(

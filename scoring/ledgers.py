@@ -69,7 +69,7 @@ def absent(
   had_one |= {
     path
     for path, there in experiments.beside.items()
-    if chains.anchor(path, there)
+    if ledger.anchor(chains.experiment(path, there))
   }
   for path in sorted(had_one - with_ledger):
     yield notices.Notice(

@@ -22,11 +22,10 @@ import os
 import re
 from typing import Any
 
-from algoperf import checked_toml, hardware, spec
+from algoperf import benchmark, checked_toml, hardware, spec
 
 AUTO = 'auto'  # Not a profile: whatever the machine is.
 _MEMORY_TOLERANCE = 0.1  # Drivers keep some, and count in different units.
-_PRECISIONS = ('float32', 'tensorfloat32', 'bfloat16')
 _PLATFORMS = ('cpu', 'gpu', 'tpu')
 
 
@@ -149,7 +148,7 @@ def parse(name: str, text: str) -> Profile:
     'settings',
     required={},
     optional={
-      'matmul_precision': checked_toml.one_of(*_PRECISIONS),
+      'matmul_precision': checked_toml.one_of(*benchmark.PRECISIONS),
       'xla_flags': _flags,
     },
   )

@@ -110,8 +110,11 @@ def test_a_later_runner_tells_an_end_that_was_not_seen(tmp_path):
 def test_a_torn_line_is_told_and_the_chain_goes_on(tmp_path, kept):
   run(tmp_path, 1)
   path = tmp_path / ledger.FILE
+  seen = (tmp_path / records.EXPERIMENT_FILE).read_bytes()
   with bookkeeper.opened(tmp_path) as keeper:
     keeper.started(make_trial(tmp_path, 2))
+  # Told only once the line is on the disk.
+  (tmp_path / records.EXPERIMENT_FILE).write_bytes(seen)
   content = path.read_bytes()
   last = content.splitlines()[-1]
   whole = content[: -len(last) - 1]
@@ -185,6 +188,55 @@ def test_every_alteration_breaks_the_chain(tmp_path, how):
   lines = (tmp_path / ledger.FILE).read_bytes().splitlines()
   chain = ledger.parse(b'\n'.join(altered(lines)[how]) + b'\n')
   assert any(not fault.torn for fault in chain.faults)
+
+
+def cut_off(directory):
+  path = directory / ledger.FILE
+  path.write_bytes(b''.join(path.read_bytes().splitlines(True)[:-2]))
+
+
+def alter(directory):
+  path = directory / ledger.FILE
+  path.write_bytes(path.read_bytes().replace(b'max_steps', b'failed', 1))
+
+
+def alter_the_end(directory):
+  path = directory / ledger.FILE
+  *lines, last = path.read_bytes().splitlines(True)
+  path.write_bytes(b''.join(lines) + last.replace(b'max_steps', b'failed'))
+
+
+def take_away(directory):
+  (directory / ledger.FILE).unlink()
+
+
+def forget(directory):
+  (directory / records.EXPERIMENT_FILE).unlink()
+
+
+@pytest.mark.parametrize(
+  'change', [cut_off, alter, alter_the_end, take_away, forget]
+)
+def test_nobody_goes_on_with_a_changed_ledger(tmp_path, change):
+  run(tmp_path, 1, 2)
+  change(tmp_path)
+  before = sorted(tmp_path.rglob('*'))
+  with (
+    pytest.raises(spec.UsageError, match='not as it was left') as error,
+    bookkeeper.opened(tmp_path),
+  ):
+    pass
+  assert '\n' not in str(error.value)
+  assert sorted(tmp_path.rglob('*')) == before
+
+
+def test_a_runner_killed_before_it_told_the_length_is_gone_on_from(tmp_path):
+  run(tmp_path, 1)
+  path = tmp_path / ledger.FILE
+  path.write_bytes(path.read_bytes().splitlines(True)[0])
+  forget(tmp_path)
+  run(tmp_path, 1)
+  assert read(tmp_path).faults == ()
 
 
 @settings(deadline=None, max_examples=100)
