@@ -150,6 +150,8 @@ def _define_trials(values: Values) -> None:
     'checkpoint_minutes', 10.0, text, flag_values=values, lower_bound=0.0
   )
   _string(values, 'experiment_dir', 'experiments', 'where results go')
+  text = 'what the machine must be: a profile, such as 1xh200; auto: any'
+  _string(values, 'hardware', 'auto', text)
   _define_hosts(values)
 
 
@@ -228,6 +230,8 @@ def _trial_options(values: Values) -> commands.TrialOptions:
     seed=values.seed,
     max_steps=values.max_steps,
     checkpoint_minutes=values.checkpoint_minutes,
+    hardware=values.hardware,
+    xla_flags=os.environ.get('XLA_FLAGS', ''),
     host=_host(values),
   )
 

@@ -48,6 +48,8 @@ class TrialOptions:
     max_steps: end trials after so many steps.
     checkpoint_minutes: between checkpoints, besides those at evaluations.
     host: which one this is, if trials take several.
+    hardware: what the machine must be: a profile, or 'auto'.
+    xla_flags: what the environment has in XLA_FLAGS.
   """
 
   benchmark: str
@@ -61,6 +63,8 @@ class TrialOptions:
   max_steps: int | None
   checkpoint_minutes: float
   host: hosts.Hosts | None = None
+  hardware: str = 'auto'
+  xla_flags: str = ''
 
 
 def show_list(kinds: Sequence[str], benchmark: str) -> int:
@@ -283,7 +287,9 @@ def _plan(
   """The trials to run, everything checked that can be without running them."""
   from algoperf import study
   from algoperf import submission as submission_lib
+  from algoperf.hardware import profiles
 
+  xla_flags = profiles.xla_flags(options.hardware, options.xla_flags)
   for workload in workloads:
     benchmark.row(workload)  # Refuses an unknown one.
   source = submission_lib.locate(submission)
@@ -304,6 +310,8 @@ def _plan(
     checkpoint_minutes=options.checkpoint_minutes,
     data_dir=options.data_dir,
     directory=directory,
+    hardware_profile=None if options.hardware == 'auto' else options.hardware,
+    xla_flags=xla_flags,
   )
   list(plan.specs())  # Refuses a malformed search space.
   return plan

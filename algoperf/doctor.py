@@ -7,6 +7,7 @@ import pathlib
 import sys
 
 from algoperf import hardware, spec
+from algoperf.hardware import profiles
 
 _DISK_GIB = 2.0  # The environment, the small data sets and their logs.
 _MEMORY_GIB = 3.0  # A small workload at evaluation, with room.
@@ -60,7 +61,8 @@ def _devices() -> Finding:
   return Finding(
     what='devices',
     found=f'{found["devices"]} × {found["device"]} ({found["platform"]}); '
-    f'{found["cpu"]}, {found["cores"]} cores',
+    f'{found["cpu"]}, {found["cores"]} cores; hardware profile: '
+    f'{", ".join(profiles.matching(found)) or "none"}',
   )
 
 

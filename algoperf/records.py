@@ -13,6 +13,11 @@ logs of either harness:
     trial.json              ours: status, seeds, versions, hashes, all times
     trial.log               what the submission printed
     traceback.txt           why it failed, if it did
+
+and two files of the whole experiment, beside its studies:
+
+  experiment.json           its seed, and how far the ledger went
+  ledger.jsonl              every trial started and how it ended, see `ledger`
 """
 
 import collections
@@ -30,6 +35,7 @@ import pathlib
 import tempfile
 from typing import Any, TextIO
 
+EXPERIMENT_FILE = 'experiment.json'
 TRIAL_FILE = 'trial.json'
 EVALUATIONS_FILE = 'eval_measurements.csv'
 MEASUREMENTS_FILE = 'measurements.csv'
@@ -75,6 +81,8 @@ class TrialSpec:
     eval_every_steps: evaluate after the first step and every so many, instead
       of by time, so that two runs can be compared row by row; or None.
     checkpoint_minutes: between checkpoints, besides those at evaluations.
+    hardware_profile: what the machine must be (`hardware.profiles`), or None.
+    xla_flags: those that XLA runs with, or None.
   """
 
   workload: str
@@ -93,6 +101,8 @@ class TrialSpec:
   directory: str
   eval_every_steps: int | None = None
   checkpoint_minutes: float = 10.0
+  hardware_profile: str | None = None
+  xla_flags: str | None = None
 
   def identity(self) -> dict[str, Any]:
     """What two runs must agree in to be the same trial.
@@ -308,7 +318,7 @@ class TrialRecord:
       'format': 1,
       'status': 'running',
       'message': None,
-      'started': _utc_now(),
+      'started': utc_now(),
       'ended': None,
       'steps': 0,
       'evaluations': 0,
@@ -365,7 +375,7 @@ class TrialRecord:
     self._content |= state['content']
     self._content['preemptions'] = [
       *self._content['preemptions'],
-      {**preemption, 'resumed': _utc_now()},
+      {**preemption, 'resumed': utc_now()},
     ]
 
   def note(self, name: str, value: Any) -> None:
@@ -418,7 +428,7 @@ class TrialRecord:
     self._content |= {
       'status': status,
       'message': message,
-      'ended': _utc_now(),
+      'ended': utc_now(),
       'steps': steps,
       'target': target,
       'time': dict(times),
@@ -458,6 +468,7 @@ def archive(directory: pathlib.Path) -> None:
     path.rename(target / path.name)
 
 
-def _utc_now() -> str:
+def utc_now() -> str:
+  """This moment as trial.json and the ledger have it, to the second."""
   now = datetime.datetime.now(datetime.UTC)
   return now.isoformat(timespec='seconds')

@@ -1,6 +1,7 @@
 """Which trials to run, in which order, and which of them are done."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import contextlib
 import dataclasses
 import hashlib
 import os
@@ -9,10 +10,8 @@ import tempfile
 from typing import Any, Protocol
 
 from algoperf import benchmark as benchmark_lib
-from algoperf import hosts, records, spec, supervisor, tuning
+from algoperf import bookkeeper, hosts, records, spec, supervisor, tuning
 from algoperf import submission as submission_lib
-
-EXPERIMENT_FILE = 'experiment.json'
 
 # Attempts at a trial whose process is ended from outside, in one run of the
 # command: each goes on from the last checkpoint. What a submission does wrong,
@@ -44,6 +43,8 @@ class Plan:
     directory: of the experiment; holds study_1, study_2 …
     eval_every_steps: evaluate by steps and not by time, to compare runs.
     checkpoint_minutes: between checkpoints, besides those at evaluations.
+    hardware_profile: what the machine must be, or None.
+    xla_flags: those that XLA runs with, or None.
   """
 
   benchmark: benchmark_lib.Benchmark
@@ -60,6 +61,8 @@ class Plan:
   directory: pathlib.Path
   eval_every_steps: int | None = None
   checkpoint_minutes: float = 10.0
+  hardware_profile: str | None = None
+  xla_flags: str | None = None
 
   def specs(self) -> Iterator[records.TrialSpec]:
     """Every trial, study by study, so that early results are whole studies."""
@@ -100,6 +103,8 @@ class Plan:
       ),
       eval_every_steps=self.eval_every_steps,
       checkpoint_minutes=self.checkpoint_minutes,
+      hardware_profile=self.hardware_profile,
+      xla_flags=self.xla_flags,
     )
 
   def budget(self, workload: str) -> float:
@@ -152,9 +157,24 @@ def run(
     The status of every trial, those of earlier runs included.
 
   Raises:
-    UsageError: a directory holds trials of something else; nothing was run.
+    UsageError: a directory holds trials of something else, or has a runner
+      already; nothing was run.
     UnfinishedError: a trial stopped, such as of a full disk.
   """
+  with contextlib.ExitStack() as stack:
+    keepers = {
+      directory: stack.enter_context(bookkeeper.opened(directory))
+      for directory in dict.fromkeys(plan.directory for plan in plans)
+    }
+    return _run(plans, observer, keepers, announce)
+
+
+def _run(
+  plans: Sequence[Plan],
+  observer: Observer,
+  keepers: Mapping[pathlib.Path, bookkeeper.Bookkeeper],
+  announce: Callable[[records.TrialSpec], hosts.Hosts] | None,
+) -> list[str]:
   todo = [(plan, list(plan.specs())) for plan in plans]
   done = {
     trial.directory: status
@@ -164,12 +184,14 @@ def run(
   }
   statuses = []
   for plan, trials in todo:
+    keeper = keepers[plan.directory]
     for trial in trials:
       if status := done.get(trial.directory):
+        keeper.ended(trial, status, 'found')
         observer.skipped(trial, status)
       else:
         host = None if announce is None else announce(trial)
-        status = _run_trial(plan, trial, observer, host)
+        status = _run_trial(plan, trial, observer, keeper, host)
       statuses.append(status)
   return statuses
 
@@ -188,7 +210,8 @@ def follow(
     The status of every trial.
   """
   return [
-    _run_trial(plan, own, observer, host) for (plan, own), host in announced
+    _run_trial(plan, own, observer, bookkeeper.Nobody(), host)
+    for (plan, own), host in announced
   ]
 
 
@@ -227,16 +250,24 @@ def _run_trial(
   plan: Plan,
   trial: records.TrialSpec,
   observer: Observer,
+  keeper: bookkeeper.Bookkeeper | bookkeeper.Nobody,
   host: hosts.Hosts | None,
 ) -> str:
   def on_event(event: Mapping[str, Any]) -> None:
     if event.get('event') == 'ready':  # Before that, nothing is written.
       write_experiment(plan)
+      keeper.started(trial)
     observer.progressed(event)
 
   observer.started(trial, plan)
   try:
     outcome = _attempts(plan, trial, on_event, host)
+    keeper.ended(trial, outcome.status)
+  except KeyboardInterrupt:
+    recorded = records.read_trial(pathlib.Path(trial.directory)) or {}
+    with contextlib.suppress(OSError):
+      keeper.ended(trial, recorded.get('status', 'interrupted'))
+    raise
   except OSError as error:
     if not records.is_full(error):
       raise
@@ -296,7 +327,7 @@ def experiment_seed(directory: pathlib.Path, asked: int | None) -> int:
   """The seed of an experiment: as asked, as before, or a fresh one."""
   if asked is not None:
     return asked
-  recorded = records.read_json(directory / EXPERIMENT_FILE) or {}
+  recorded = records.read_json(directory / records.EXPERIMENT_FILE) or {}
   return recorded.get('seed', int.from_bytes(os.urandom(4)))
 
 
@@ -304,7 +335,9 @@ def write_experiment(plan: Plan) -> None:
   """Notes the seed, so that the same command goes on with it."""
   try:
     plan.directory.mkdir(parents=True, exist_ok=True)
-    records.write_json(plan.directory / EXPERIMENT_FILE, {'seed': plan.seed})
+    path = plan.directory / records.EXPERIMENT_FILE
+    before = records.read_json(path) or {}
+    records.write_json(path, before | {'seed': plan.seed})
   except OSError as error:
     raise _not_writable(plan.directory, error) from error
 

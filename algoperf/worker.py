@@ -43,6 +43,7 @@ from algoperf import (
 )
 from algoperf import submission as submission_lib
 from algoperf import trial as trial_lib
+from algoperf.hardware import calibration, profiles
 
 _INTERRUPTED = 75  # EX_TEMPFAIL of sysexits.h.
 
@@ -129,6 +130,9 @@ class Worker:
       eval_every_steps=trial_spec.eval_every_steps,
       stop_at=benchmark.stop_at,
     )
+    self._machine = profiles.prepare(
+      trial_spec.hardware_profile, trial_spec.xla_flags
+    )
 
   def run(self) -> str:
     """Runs the trial to its end, whatever the submission does.
@@ -139,9 +143,10 @@ class Worker:
     Raises:
       UsageError: the trial cannot begin; nothing was written.
     """
+    calibrated = calibration.run()  # Before there is a submission.
     workload = self._workload()
     submission, batch_size, failure = self._load_submission(workload)
-    record = self._begin(workload)
+    record = self._begin(workload, calibrated)
     try:
       if failure is not None:
         raise failure
@@ -191,7 +196,9 @@ class Worker:
     notes = (*submission.notes, origin)
     return dataclasses.replace(submission, notes=notes), batch_size, None
 
-  def _begin(self, workload: spec.Workload) -> records.TrialRecord:
+  def _begin(
+    self, workload: spec.Workload, calibrated: Mapping[str, float]
+  ) -> records.TrialRecord:
     """Creates the trial's directory; from here on everything is recorded."""
     directory = pathlib.Path(self._spec.directory)
     identity = self._identity()
@@ -212,7 +219,8 @@ class Worker:
           'stop_at': self._rules.stop_at,
           'goal': _primitives(workload.goal),
           'versions': identity['versions'],
-          'hardware': hardware.fingerprint(),
+          'hardware': self._machine,
+          'calibration': calibrated,
         },
         self._scalars,
       )

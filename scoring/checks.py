@@ -20,6 +20,9 @@ _HARMLESS = (
   'other definition',
   'other hardware',
   'no hardware',
+  'started again',
+  'torn ledger line',
+  'uneven machines',
 )
 
 

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pandas as pd
 
-from scoring import checks, notices, question, reading, times
+from scoring import calibrations, checks, notices, question, reading, times
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -73,5 +73,6 @@ def gather(asked: question.Question, found: reading.Reading) -> Evidence:
       *checks.unscored(found.others),
       *checks.mixed(logs.trials, asked.benchmark),
       *checks.endings(trials),
+      *calibrations.differing(trials),
     ],
   )

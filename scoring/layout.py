@@ -19,6 +19,11 @@ _WANTED = re.compile(
   rf'{re.escape(LOG)}|{re.escape(records.TRIAL_FILE)}|hparams\.json|'
   r'(meta_data|flags)_\d+\.json'
 )
+# Files of a whole experiment, beside its studies. Merged experiments may have
+# several ledgers.
+_BESIDE = re.compile(
+  rf'ledger[\w.-]*\.jsonl|{re.escape(records.EXPERIMENT_FILE)}'
+)
 _TRIAL = re.compile(r'trial_([0-9]+)')
 _STUDY = re.compile(r'study_([0-9]+)')
 _WORKLOAD = re.compile(r'(.+)_(jax|pytorch)')
@@ -59,6 +64,11 @@ class Trial:
     """What should be told apart from any other trial."""
     return self.submission, self.workload, self.study, self.trial
 
+  @property
+  def experiment(self) -> str:
+    """The path of the directory that its study is in."""
+    return self.path.rsplit('/', 3)[0]
+
   def has(self, name: str) -> bool:
     """Whether there is a file: faster than to fail at reading it."""
     if self.files is None:
@@ -90,9 +100,23 @@ class Trial:
     )
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiments:
+  """What there is of whole experiments.
+
+  Attributes:
+    trials: by the experiment's path, also those that are there twice.
+    beside: by the experiment's path, its ledgers and experiment.json: names,
+      and contents if they come from an archive.
+  """
+
+  trials: Mapping[str, list[Trial]]
+  beside: Mapping[str, Mapping[str, bytes | None]]
+
+
 def find(
   paths: Iterable[str | os.PathLike[str]],
-) -> tuple[list[Trial], list[notices.Notice]]:
+) -> tuple[list[Trial], list[notices.Notice], Experiments]:
   """All trials in some directories and archives, merged.
 
   Args:
@@ -101,8 +125,9 @@ def find(
       `.tar`, `.tar.xz`, `.tar.gz`, `.tgz`, `.tar.bz2`, `.zip`.
 
   Returns:
-    The trials, ordered by submission, workload, study and trial, and notices
-    of what looked like one but is not, or is there twice.
+    The trials, ordered by submission, workload, study and trial; notices of
+    what looked like one but is not, or is there twice; and what there is of
+    whole experiments.
 
   Raises:
     UsageError: a path does not exist or cannot be read, an archive is damaged,
@@ -112,11 +137,12 @@ def find(
   found: dict[str, Trial] = {}
   noticed: list[notices.Notice] = []
   links: dict[str, str] = {}
+  beside: dict[str, dict[str, bytes | None]] = {}
   for path in paths:
     if os.path.isdir(path):
-      folders = _in_tree(path, links, noticed)
+      folders = _in_tree(path, links, noticed, beside)
     elif os.path.exists(path) and archives.SUFFIX.search(path):
-      folders = _in_archive(path, noticed)
+      folders = _in_archive(path, noticed, beside)
     else:
       raise spec.UsageError(
         f'no such directory or archive of logs: {path} (archives end in '
@@ -135,24 +161,45 @@ def find(
   trials = _without_copies(found.values(), noticed)
   noticed += _two_frameworks(trials)
   # Paths that overlap have the same notices.
-  return trials, list(dict.fromkeys(noticed))
+  noticed = list(dict.fromkeys(noticed))
+  return trials, noticed, _experiments(found.values(), beside)
+
+
+def _experiments(
+  trials: Iterable[Trial], beside: Mapping[str, Mapping[str, bytes | None]]
+) -> Experiments:
+  """The trials of those experiments that have a ledger."""
+  grouped: dict[str, list[Trial]] = {path: [] for path in beside}
+  if grouped:
+    for trial in trials:
+      grouped.get(trial.experiment, []).append(trial)
+  return Experiments(trials=grouped, beside=beside)
 
 
 def _in_tree(
-  root: str, links: dict[str, str], noticed: list[notices.Notice]
+  root: str,
+  links: dict[str, str],
+  noticed: list[notices.Notice],
+  beside: dict[str, dict[str, bytes | None]],
 ) -> dict[str, None]:
   """Every directory called trial_<k>, in order."""
   folders = []
   for path, is_directory in trees.walk(root, _TRIAL, links, noticed):
     if is_directory:
       folders.append(path)
-    elif os.path.basename(path) == LOG:
+      continue
+    folder, _, name = path.rpartition('/')
+    if name == LOG:
       noticed.append(_misplaced(path))
+    elif _BESIDE.fullmatch(name):
+      beside.setdefault(folder, {})[name] = None
   return dict.fromkeys(sorted(folders))
 
 
 def _in_archive(
-  path: str, noticed: list[notices.Notice]
+  path: str,
+  noticed: list[notices.Notice],
+  beside: dict[str, dict[str, bytes | None]],
 ) -> dict[str, dict[str, bytes]]:
   """The wanted files of every directory called trial_<k> in an archive."""
   folders: dict[str, dict[str, bytes]] = {}
@@ -171,11 +218,15 @@ def _in_archive(
         files[parts[-1]] = content
     elif parts and parts[-1] == LOG:
       noticed.append(_misplaced('/'.join((path, *parts))))
+    elif content is not None and _BESIDE.fullmatch(parts[-1]):
+      folder = '/'.join((path, *parts[:-1]))
+      beside.setdefault(folder, {})[parts[-1]] = content
   return folders
 
 
 def _wanted(name: str) -> re.Match[str] | None:
-  return _WANTED.fullmatch(name.rpartition('/')[2])
+  name = name.rpartition('/')[2]
+  return _WANTED.fullmatch(name) or _BESIDE.fullmatch(name)
 
 
 def _placed(folder: str, files: Mapping[str, bytes] | None) -> Trial | None:
@@ -199,16 +250,18 @@ def _placed(folder: str, files: Mapping[str, bytes] | None) -> Trial | None:
 @functools.lru_cache(maxsize=64)
 def _place(parent: str) -> tuple[str, int, str, str] | None:
   """Submission, study, workload and framework of trials in a directory."""
-  names = [
-    _STAMP.sub('', archives.SUFFIX.sub('', name))
-    for name in parent.split('/')[-3:]
-  ]
+  names = [plain_name(name) for name in parent.split('/')[-3:]]
   if len(names) < 3 or not names[0]:
     return None
   study, workload = _STUDY.fullmatch(names[1]), _WORKLOAD.fullmatch(names[2])
   if not study or not workload:
     return None
   return names[0], int(study[1]), workload[1], workload[2]
+
+
+def plain_name(name: str) -> str:
+  """The name of a directory or an archive without a time stamp."""
+  return _STAMP.sub('', archives.SUFFIX.sub('', name))
 
 
 def _misplaced(path: str) -> notices.Notice:

@@ -30,6 +30,7 @@ _KEYS = {
   'hardware': 'hardware',
   'benchmark': 'benchmark',
   'benchmark_digest': 'benchmark_digest',
+  'ledger': 'ledger',
 }
 
 
@@ -42,7 +43,9 @@ class Logs:
       path, in the order of these; `status`: 'missing', 'damaged' (no row of
       the log counts) or ''; `evaluations`: how many count; `ended`: the status
       in trial.json; `hardware`: a short text; `benchmark` and
-      `benchmark_digest`: what it was run by. All '' where unknown.
+      `benchmark_digest`: what it was run by; `ledger`: which line of a ledger
+      started it. All '' where unknown. `calibration`: as trial.json has it,
+      whatever that is.
     starts_T1: the evaluations of trial t are starts_T1[t]:starts_T1[t + 1].
     time_N: submission time in seconds, never decreasing within a trial.
     step_N: updates done, likewise.
@@ -221,9 +224,10 @@ def _named(trials: Sequence[layout.Trial]) -> dict[str, Any]:
 
 def _details(
   trials: Sequence[layout.Trial], noticed: list[notices.Notice]
-) -> dict[str, list[str]]:
+) -> dict[str, list[Any]]:
   """Columns from the files beside the logs."""
-  columns: dict[str, list[str]] = {name: [] for name in _KEYS}
+  columns: dict[str, list[Any]] = {name: [] for name in _KEYS}
+  calibrations = columns['calibration'] = []
   for trial in trials:
     try:
       found = _object(trial, records.TRIAL_FILE)
@@ -233,6 +237,7 @@ def _details(
       found = {}
     texts = {name: found.get(key) for name, key in _KEYS.items()}
     texts['hardware'] = _hardware(trial, found)
+    calibrations.append(found.get('calibration'))
     for name, text in texts.items():
       columns[name].append(_text(text))
   return columns

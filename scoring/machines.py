@@ -4,6 +4,9 @@ from collections.abc import Mapping
 import re
 from typing import Any
 
+# Of matrix products; float32 goes without saying.
+_PRECISIONS = ('tensorfloat32', 'bfloat16')
+
 
 def of_harness(details: Mapping[str, Any]) -> str:
   """The machine as trial.json has it (`hardware.fingerprint`), '' if not."""
@@ -12,7 +15,11 @@ def of_harness(details: Mapping[str, Any]) -> str:
     return ''
   if found.get('platform') == 'cpu':
     return _processor(found.get('cpu'), found.get('cores'))
-  return _accelerators(found.get('device'), found.get('devices'))
+  text = _accelerators(found.get('device'), found.get('devices'))
+  precision = found.get('precision')
+  if not text or precision not in _PRECISIONS:
+    return text
+  return f'{text}, {precision}'
 
 
 def of_reference(details: Mapping[str, Any]) -> str:

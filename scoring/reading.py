@@ -46,7 +46,7 @@ def read(paths: Paths, metrics: Mapping[str, str]) -> Reading:
   Raises:
     UsageError: there are no trials of these workloads.
   """
-  found, noticed = layout.find(paths)
+  found, noticed, experiments = layout.find(paths)
   numbers = collections.Counter(trial.workload for trial in found)
   others = {n: numbers[n] for n in sorted(numbers) if n not in metrics}
   if len(others) == len(numbers):
@@ -54,8 +54,14 @@ def read(paths: Paths, metrics: Mapping[str, str]) -> Reading:
       f'no trials of {", ".join(metrics)}; those found are of '
       f'{", ".join(others)}: choose them with --benchmark or --workloads'
     )
+  read_logs = logs.read(found, metrics)
+  if experiments.beside or any(read_logs.columns['ledger']):
+    from scoring import ledgers  # Published logs do without.
+
+    noticed += ledgers.check(experiments, metrics)
+    noticed += ledgers.absent(experiments, read_logs.columns)
   return Reading(
-    logs=logs.read(found, metrics),
+    logs=read_logs,
     others=others,
     archived={t.path: t.files for t in found if t.files is not None},
     notices=noticed,

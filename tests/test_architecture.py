@@ -17,6 +17,7 @@ _ALLOWED = {
   'scoring': {
     'algoperf.benchmark',
     'algoperf.checked_toml',
+    'algoperf.ledger',
     'algoperf.records',
     'algoperf.spec',
   },

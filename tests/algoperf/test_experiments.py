@@ -7,7 +7,7 @@ import pathlib
 import pytest
 
 from algoperf import benchmark as benchmark_lib
-from algoperf import cli, records, study, supervisor
+from algoperf import cli, ledger, records, study, supervisor
 from algoperf import submission as submission_lib
 
 _SGD = """
@@ -82,6 +82,7 @@ def test_a_five_line_file_runs_by_path_and_only_once(
 ):
   sgd = write('sgd', _SGD)
   run = ('run', '--workload=mnist_resnet', f'--submission={sgd}')
+  run += ('--hardware=cpu',)
   assert call(*run) == 0
   directory = _trial(tmp_path, 'sgd')
   content = records.read_trial(directory)
@@ -90,6 +91,8 @@ def test_a_five_line_file_runs_by_path_and_only_once(
   assert content['evaluations'] == 2
   _check_accounting(content)
   _check_files(directory, content)
+  _check_machine(content)
+  _check_ledger(tmp_path / 'out' / 'sgd', content)
 
   before = (directory / records.TRIAL_FILE).stat().st_mtime_ns
   assert call(*run) == 0
@@ -132,6 +135,27 @@ def _check_files(directory, content):
   assert meta_data['precision'] == 'float32'
   assert content['versions']['jax'] != 'missing'
   assert (directory / records.LOG_FILE).exists()
+
+
+def _check_machine(content):
+  assert content['hardware_profile'] == 'cpu'
+  assert content['xla_flags'] is None
+  assert content['hardware']['platform'] == 'cpu'
+  assert content['calibration']['matmul_gflops'] > 0
+  # Outside of the submission's clock.
+  assert content['time']['other'] > content['calibration']['seconds']
+
+
+def _check_ledger(experiment, content):
+  chain = ledger.parse((experiment / ledger.FILE).read_bytes())
+  assert chain.faults == ()
+  (attempt,) = chain.attempts()
+  assert attempt.place == ('mnist_resnet', 1, 1)
+  assert attempt.status == content['status']
+  assert attempt.started.content['seed'] == content['seed']
+  assert content['ledger'] == attempt.started.digest
+  directory = records.trial_directory(experiment, 1, 'mnist_resnet', 1)
+  assert attempt.ended.content['files'] == ledger.digests(directory)
 
 
 def test_failures_end_one_trial_and_the_others_go_on(

@@ -204,7 +204,7 @@ def test_damage_is_reported_and_hurts_nobody_else(
 ):
   content, kind, line, count = CORPUS[name]
   path = trial_with(tmp_path, content)
-  trials, noticed = layout.find([tmp_path, healthy])
+  trials, noticed, _ = layout.find([tmp_path, healthy])
   assert noticed == []
   found = logs.read(trials, {'lm': METRIC})
   assert [(n.kind, n.submission, n.path, n.line) for n in found.notices] == [

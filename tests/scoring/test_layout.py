@@ -35,7 +35,7 @@ def trial(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 def only(*paths: str | os.PathLike[str]) -> layout.Trial:
-  found, noticed = layout.find(paths)
+  found, noticed, _ = layout.find(paths)
   assert noticed == []
   assert len(found) == 1
   return found[0]
@@ -93,7 +93,7 @@ def test_finds_a_trial_from_every_level(trial: pathlib.Path):
 def test_overlapping_paths_give_a_trial_once(trial: pathlib.Path):
   only(trial, trial.parent, trial.parents[3])
   (trial.parents[1] / 'trial_9').mkdir()
-  _, noticed = layout.find([trial.parents[1], trial.parents[3]])
+  _, noticed, _ = layout.find([trial.parents[1], trial.parents[3]])
   assert kinds(noticed) == ['misplaced trial']
 
 
@@ -134,7 +134,7 @@ def test_merges_and_orders(tmp_path: pathlib.Path):
       tmp_path, submission=submission, study=study, trial=trial
     )
   logs_on_disk.write_trial(tmp_path / 'other', submission='a', study=2, trial=3)
-  found, noticed = layout.find([tmp_path / 'other', tmp_path])
+  found, noticed, _ = layout.find([tmp_path / 'other', tmp_path])
   keys = [('a', 2, 1), ('a', 2, 3), ('a', 10, 2), ('b', 1, 1)]
   assert [(t.submission, t.study, t.trial) for t in found] == keys
   assert noticed == []
@@ -159,7 +159,7 @@ def test_says_what_is_misplaced(trial: pathlib.Path, lost: str, packed: bool):
   path.write_text('')
   if packed:
     root = pack(root, root.with_name('logs.tar.gz'))
-  found, noticed = layout.find([root])
+  found, noticed, _ = layout.find([root])
   assert len(found) == 1
   lost = lost.removesuffix('/x')
   assert [(n.kind, n.path) for n in noticed] == [
@@ -211,18 +211,18 @@ def test_follows_links_once(trial: pathlib.Path, tmp_path: pathlib.Path):
   (root / 'nowhere').symlink_to('nothing')
   (root / 'lion').symlink_to(trial.parents[2])
   (trial.parents[2] / 'back').symlink_to(root)
-  found, noticed = layout.find([root, root / 'lion'])
+  found, noticed, _ = layout.find([root, root / 'lion'])
   assert [t.submission for t in found] == ['lion']
   assert set(kinds(noticed)) == {'repeated link'}
   (root / 'tiger').symlink_to(trial.parents[2])
-  found, noticed = layout.find([root])
+  found, noticed, _ = layout.find([root])
   assert len(found) == 1
   assert any('as /' in n.message for n in noticed)
 
 
 def test_counts_copies_once(trial: pathlib.Path, tmp_path: pathlib.Path):
   archive = pack(trial.parents[3], tmp_path / 'logs.tar.xz')
-  found, noticed = layout.find([trial.parents[3], archive])
+  found, noticed, _ = layout.find([trial.parents[3], archive])
   assert [t.path for t in found] == [str(trial)]
   assert [(n.kind, n.path) for n in noticed] == [
     ('duplicate trial', f'{archive}/sgd/study_3/lm_jax/trial_2')
@@ -233,7 +233,7 @@ def test_counts_copies_once(trial: pathlib.Path, tmp_path: pathlib.Path):
 def test_keeps_two_logs_of_one_trial(trial: pathlib.Path):
   other = trial.parents[2].with_name('sgd_2024-03-01-12-00-00')
   other.joinpath(*trial.parts[-3:]).mkdir(parents=True)
-  found, noticed = layout.find([trial.parents[3]])
+  found, noticed, _ = layout.find([trial.parents[3]])
   assert [t.key for t in found] == [('sgd', 'lm', 3, 2)] * 2
   assert kinds(noticed) == ['same trial twice']
   named = {noticed[0].path, noticed[0].message.rpartition(' ')[2]}
@@ -243,7 +243,7 @@ def test_keeps_two_logs_of_one_trial(trial: pathlib.Path):
 def test_says_so_if_there_are_two_frameworks(tmp_path: pathlib.Path):
   for study, suffix in enumerate(('_jax', '_pytorch', '_jax')):
     logs_on_disk.write_trial(tmp_path, study=study, suffix=suffix)
-  found, noticed = layout.find([tmp_path])
+  found, noticed, _ = layout.find([tmp_path])
   assert len(found) == 3
   assert [(n.kind, n.submission, n.workload) for n in noticed] == [
     ('two frameworks', 'sgd', 'lm')
@@ -301,7 +301,7 @@ def test_links_in_archives_lead_inside_only(tmp_path: pathlib.Path):
     f'{trial}2/{LOG}': f'../trial_1/{LOG}',
     f'{trial}3/{LOG}': str(tmp_path / 'outside'),
   }
-  found, noticed = layout.find([tar_of(tmp_path / 'a.tar', members)])
+  found, noticed, _ = layout.find([tar_of(tmp_path / 'a.tar', members)])
   assert noticed == []
   assert [t.has(LOG) and t.read(LOG) for t in found] == [b'log', b'log', False]
 
@@ -356,7 +356,7 @@ def test_damaged_archives_do_not_crash(
   archive = packed(kind)
   archive.write_bytes(changed(archive.read_bytes(), at, byte))
   try:
-    found, _ = layout.find([archive])
+    found, *_ = layout.find([archive])
   except spec.UsageError as error:
     assert '\n' not in str(error)
   else:

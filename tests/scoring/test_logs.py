@@ -206,7 +206,7 @@ def test_reads_what_it_may_not(
   tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ):
   logs_on_disk.write_trial(tmp_path, evaluations=[(1.0, 2.0)])
-  trials, _ = layout.find([tmp_path])
+  trials, *_ = layout.find([tmp_path])
 
   def denied(*_: object) -> None:
     raise PermissionError(13, 'Permission denied')
@@ -222,6 +222,15 @@ def test_reads_what_it_may_not(
   [
     ('trial.json', {'hardware': CPU}, 'cpu: Xeon @ 2.50GHz, 2 cores'),
     ('trial.json', {'hardware': GPUS}, '8 × Tesla V100'),
+    *(
+      ('trial.json', {'hardware': GPUS | {'precision': precision}}, text)
+      for precision, text in (
+        ('tensorfloat32', '8 × Tesla V100, tensorfloat32'),
+        ('float32', '8 × Tesla V100'),
+        (3, '8 × Tesla V100'),
+        ([], '8 × Tesla V100'),
+      )
+    ),
     ('trial.json', {'hardware': None}, ''),
     ('trial.json', {'hardware': {'device': 3}}, ''),
     (

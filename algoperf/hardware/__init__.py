@@ -1,4 +1,8 @@
-"""What machine is this, and what runs on it."""
+"""What machine is this, and what runs on it.
+
+`profiles` says which pinned machine it is meant to be (the TOML files here),
+`calibration` how fast it is.
+"""
 
 import hashlib
 import importlib.metadata
@@ -10,6 +14,8 @@ import shutil
 from typing import Any
 
 import psutil
+
+from algoperf.hardware import devices
 
 _PACKAGES = (
   'algoperf-harness',
@@ -85,11 +91,11 @@ def fingerprint() -> dict[str, Any]:
   """The machine, the devices that JAX uses, and at what precision."""
   import jax  # Starting the devices takes seconds.
 
-  devices = jax.devices()
-  return host() | {
-    'platform': devices[0].platform,
-    'device': devices[0].device_kind,
-    'devices': len(devices),
-    'processes': jax.process_count(),
-    'precision': jax.config.jax_default_matmul_precision,
-  }
+  return (
+    host()
+    | devices.describe(jax.devices())
+    | {
+      'processes': jax.process_count(),
+      'precision': jax.config.jax_default_matmul_precision,
+    }
+  )
