@@ -132,11 +132,16 @@ def _is_gone(name: str) -> bool:
     if name not in SUCCESSORS:
       return False
     return keyword[:-2] not in inspect.signature(resolve(called)).parameters
-  try:
-    with warnings.catch_warnings(action='ignore'):
-      resolve(name)
-  except (AttributeError, ImportError):
-    return True
+  with warnings.catch_warnings(action='ignore'):
+    try:
+      holder = resolve(name.rpartition('.')[0] or name)
+      # What is no module may be a variable of the same name.
+      if name in SUCCESSORS or isinstance(holder, types.ModuleType):
+        resolve(name)
+    except ImportError:
+      return True
+    except Exception:  # Something is there that does not like to be looked at.
+      return False
   return False
 
 

@@ -214,7 +214,8 @@ def test_what_has_no_successor_is_named(tmp_path):
   path = tmp_path / 'submission.py'
   path.write_text(
     'import jax, optax\nfrom algoperf import spec\n'
-    'def f():\n  jax.no_such_thing\n  return spec.NoSuchType, jax.jit\n'
+    'def f(optax):\n  jax.no_such_thing.nor_this\n'
+    '  return spec.NoSuchType, jax.jit.anything, jax.numpy.pi.real\n'
   )
   notes = older_api.adapt(source_tree.read(path))
   assert [(note.use.name, note.successor) for note in notes] == [
