@@ -2,6 +2,10 @@
 
 import collections
 import json
+import os
+import pathlib
+import subprocess
+import sys
 from typing import Any, NamedTuple
 
 import flax.struct
@@ -163,3 +167,34 @@ def test_the_same_array_twice_can_be_donated_afterwards():
   array = jnp.ones(3)
   one, other = again([array, array])
   assert one.unsafe_buffer_pointer() != other.unsafe_buffer_pointer()
+
+
+_OVER_DEVICES = """
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh, NamedSharding, PartitionSpec as P
+import numpy as np
+from tests.algoperf import test_snapshot
+
+mesh = Mesh(np.array(jax.devices()).reshape(2, 2), ('a', 'b'))
+array = jnp.arange(64.0).reshape(8, 8)
+specs = P(), P('a'), P('a', 'b'), P(('a', 'b'), None), P(None, 'b')
+tree = [jax.device_put(array, NamedSharding(mesh, spec)) for spec in specs]
+tree.append(jax.device_put(array, jax.devices()[2]))
+tree.append(jax.device_put(jnp.asarray(3.0), NamedSharding(mesh, P())))
+keys = jax.random.split(jax.random.key(0), 4)
+tree.append(jax.device_put(keys, NamedSharding(mesh, P('a'))))
+tree.append(jax.pmap(lambda x: x + 1)(jnp.ones((4, 3))))
+test_snapshot.assert_same(test_snapshot.again(tree), tree)
+"""
+
+
+def test_arrays_over_devices_come_back_to_where_they_were():
+  root = pathlib.Path(__file__).parents[2]
+  flags = '--xla_force_host_platform_device_count=4'
+  subprocess.run(
+    [sys.executable, '-c', _OVER_DEVICES],
+    cwd=root,
+    env=os.environ | {'JAX_PLATFORMS': 'cpu', 'XLA_FLAGS': flags},
+    check=True,
+  )
