@@ -345,6 +345,9 @@ def _terminable() -> Iterator[None]:
     signal.signal(signal.SIGTERM, before)
 
 
+_BAD = {'failed', 'timed_out', 'out_of_memory', 'disqualified'}
+
+
 def _run_plans(plans: Sequence['study.Plan'], host: hosts.Hosts | None) -> int:
   import rich.console
 
@@ -359,7 +362,7 @@ def _run_plans(plans: Sequence['study.Plan'], host: hosts.Hosts | None) -> int:
     return EXIT_UNFINISHED
   for plan in plans:
     print(f'results: {os.path.relpath(plan.directory)}')
-  return 1 if {'failed', 'timed_out', 'out_of_memory'} & set(statuses) else 0
+  return 0 if _BAD.isdisjoint(statuses) else 1
 
 
 def _statuses(

@@ -82,7 +82,7 @@ class Screen:
       text = (
         f'[green]reached {self._target()} in {time_:.1f} s[/] (step {step})'
       )
-    elif outcome.status in ('failed', 'out_of_memory'):
+    elif outcome.status in ('failed', 'out_of_memory', 'disqualified'):
       text = (
         f'[red]{outcome.status}[/]: {rich.markup.escape(outcome.message or "")}'
       )

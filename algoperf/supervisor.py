@@ -77,7 +77,7 @@ def run(
     except BaseException:
       child.stop()
       raise
-  return outcome
+    return child.judged(outcome)
 
 
 def _watch(
@@ -116,6 +116,8 @@ def _watch(
         timed, since = event['timed'], now
         counting = not event.get('evaluating', False)
         child.evaluating(not counting, now)
+      case 'violation':
+        child.violations.append(event['message'])
       case 'finished':
         since, counting = now, False
         child.check_times(event['times'], event['carried'])
@@ -144,6 +146,7 @@ class _Child:
     self._started = time.monotonic()
     self._evaluating_since: float | None = None
     self._evaluated = 0.0
+    self.violations: list[str] = []
     self._measured = -math.inf
     self._kills = memory.kills()
     task = scratch / 'trial_spec.json'
@@ -253,6 +256,16 @@ class _Child:
           'agrees_with_child': agrees,
         }
       },
+    )
+
+  def judged(self, outcome: Outcome) -> Outcome:
+    """The outcome, unless the submission broke a rule (see `integrity`)."""
+    if not self.violations:
+      return outcome
+    records.amend(self._directory, {'violations': self.violations})
+    message = '; '.join(self.violations)
+    return dataclasses.replace(
+      self._ended('disqualified', message), times=outcome.times
     )
 
   def timed_out(self, timed: float) -> Outcome:

@@ -32,6 +32,7 @@ from algoperf import (
   evaluation,
   hardware,
   hosts,
+  integrity,
   interrupt,
   memory,
   records,
@@ -117,6 +118,7 @@ class Worker:
     self._stop = stop
     self._scalars = records.ScalarBuffer()
     self._state: trial_lib.TrainState | None = None
+    self._guard: integrity.Guard | None = None
     self._folder = checkpoint_lib.Folder(pathlib.Path(trial_spec.directory))
     self._mark = resume.Mark(pathlib.Path(trial_spec.directory))
     self._found = resume.Found()
@@ -153,9 +155,11 @@ class Worker:
       for note in submission.notes:
         print(note, flush=True)
       status = self._train(workload, submission, batch_size, record)
+      self._guard.check()
       self._end(record, status)
     except Exception as error:
       self._clock.enter('other', fenced=False)
+      error = self._guard.judge(error)
       status = _status(error)
       self._end(record, status, error)
     if status != trial_lib.Ending.INTERRUPTED:
@@ -164,21 +168,30 @@ class Worker:
     return status
 
   def _workload(self) -> spec.Workload:
-    from workloads import registry  # Imports every model.
-
-    workload = registry.get(self._spec.workload).with_goal(self._row.goal)
+    workload = self._new_workload().with_goal(self._row.goal)
     workload.require_data(self._spec.data_dir)
     workload.attach_metrics_logger(self._scalars)
     return workload
+
+  def _new_workload(self) -> spec.Workload:
+    from workloads import registry  # Imports every model.
+
+    return registry.get(self._spec.workload)
 
   def _load_submission(
     self, workload: spec.Workload
   ) -> tuple[submission_lib.Submission | None, int, Exception | None]:
     """The submission and its batch size, or what it raised on the way."""
+    source = submission_lib.locate(self._spec.submission_path)
+    self._guard = integrity.Guard(
+      source,
+      lambda violation: self._events.send('violation', message=violation),
+      data_dir=self._spec.data_dir,
+      experiment=pathlib.Path(self._spec.directory).parents[2],
+    )
     try:
-      submission = submission_lib.load(
-        submission_lib.locate(self._spec.submission_path)
-      )
+      submission = submission_lib.load(source)
+      self._guard.loaded()
       batch_size, origin = submission_lib.batch_size(
         submission,
         self._spec.workload,
@@ -194,7 +207,10 @@ class Worker:
       f'the training batch size of {self._spec.submission} on {workload.name},',
     )
     notes = (*submission.notes, origin)
-    return dataclasses.replace(submission, notes=notes), batch_size, None
+    submission = self._guard.submission(
+      dataclasses.replace(submission, notes=notes), workload, self._new_workload
+    )
+    return submission, batch_size, None
 
   def _begin(
     self, workload: spec.Workload, calibrated: Mapping[str, float]
@@ -321,7 +337,9 @@ class Worker:
       queue=(arrays.place_batch(batch, batch_size) for batch in queue),
       step_keys=seeds.StepKeySequence(keys.loop, max(0, self._state.step - 1)),
       clock=self._clock,
-      evaluate=functools.partial(self._urgently, evaluate),
+      evaluate=self._guard.evaluation(
+        functools.partial(self._urgently, evaluate), self._clock
+      ),
       recorder=record,
       throttle=dispatch.Throttle().step,
       heartbeat=self._heartbeat,
@@ -393,6 +411,8 @@ def _status(error: Exception) -> str:
   """What an exception makes of the trial that it ended."""
   if records.is_full(error):
     return trial_lib.Ending.INTERRUPTED
+  if isinstance(error, integrity.ViolationError):
+    return integrity.STATUS
   text = str(error)
   if isinstance(error, MemoryError) or (
     isinstance(error, jax.errors.JaxRuntimeError)

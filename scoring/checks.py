@@ -123,9 +123,19 @@ def unscored(others: Mapping[str, int]) -> list[notices.Notice]:
 
 def endings(trials: pd.DataFrame) -> list[notices.Notice]:
   """Trials that ended otherwise than the rules foresee."""
+  disqualified = trials['ended'] == 'disqualified'
   late = trials['over_budget'] & (trials['time'] == trials['end_time'])
   cases = (
-    ('failed trial', trials['failed'], 'ended as {row.ended!r}'),
+    (
+      'disqualified trial',
+      disqualified,
+      'broke a rule (trial.json says which): counts as not reached',
+    ),
+    (
+      'failed trial',
+      trials['failed'] & ~disqualified,
+      'ended as {row.ended!r}',
+    ),
     (
       'reached late',
       late,

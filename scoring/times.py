@@ -74,6 +74,9 @@ def of_trials(
     did not end by the rules; `over_budget`: it ran as long as it might.
   """
   met_N, gains_N = _met(read, goals)
+  # What a submission reached by breaking a rule it has not reached.
+  disqualified_T = (read.trials['ended'] == 'disqualified').to_numpy()
+  met_N &= ~np.repeat(disqualified_T, np.diff(read.starts_T1))
   starts_T, ends_T = read.starts_T1[:-1], read.starts_T1[1:]
   there_T = ends_T > starts_T
   hits_M = np.flatnonzero(met_N)

@@ -23,8 +23,13 @@ _ALLOWED = {
   },
 }
 _ALLOWED_INSIDE = {'algoperf': {'workloads.registry', 'scoring'}}
-# Grain starts no worker processes before somebody has parsed absl's flags.
-_READS_FLAGS = {'algoperf/cli.py', 'workloads/data/ahead.py'}
+# Grain starts no worker processes before somebody has parsed absl's flags, and
+# references are compared to see whether a submission changed the environment.
+_READS_FLAGS = {
+  'algoperf/cli.py',
+  'algoperf/references.py',
+  'workloads/data/ahead.py',
+}
 
 
 def _imports(tree: ast.AST, inside: bool = False) -> Iterator[tuple[str, bool]]:

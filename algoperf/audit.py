@@ -1,0 +1,301 @@
+"""What code does, as Python itself reports it: an audit hook (PEP 578).
+
+The hook cannot be removed. It looks at few events, asks of each whether a
+submission's code is behind it, and never raises. What Python does not report,
+in a few functions that matter, is watched by standing in for them.
+"""
+
+import _posixsubprocess
+import _thread
+import atexit
+from collections.abc import Callable, Collection
+import functools
+import multiprocessing.util  # noqa: F401  For _posixsubprocess.
+import os
+import pathlib
+import signal
+import sys
+import threading
+import types
+from typing import Any
+import weakref
+
+from array_record.python import array_record_data_source
+
+from algoperf import blame
+
+_Check = Callable[[tuple[Any, ...], types.FrameType], None]
+
+_SYSTEM = ('/proc/', '/sys/', '/dev/', '/etc/', '/usr/', '/lib', '/opt/')
+_MEMORY = ('/dev/shm', '/dev/mem', '/dev/fd')
+_SOURCES = ('.py', '.pyc', '.json', '.toml', '.so')
+_FRAMES = ('tb_frame', 'gi_frame', 'cr_frame', 'ag_frame')
+_CODE = ('__code__', '__defaults__', '__kwdefaults__', '__class__', '__bases__')
+
+# What a submission may not do at all, and the words for it.
+_FORBIDDEN = {
+  'starts a process': (
+    'subprocess.Popen os.system os.fork os.forkpty os.exec os.posix_spawn '
+    'os.spawn pty.spawn os.startfile'
+  ),
+  'uses the network': (
+    'socket.connect socket.bind socket.sendto socket.sendmsg '
+    'socket.getaddrinfo socket.gethostbyname urllib.Request'
+  ),
+  'searches the objects of the process': (
+    'gc.get_objects gc.get_referrers gc.get_referents sys._current_frames '
+    'sys._current_exceptions'
+  ),
+  'sends a signal': 'os.kill os.killpg signal.pthread_kill',
+}
+# The same where the submission itself does it; libraries may.
+_FORBIDDEN_DIRECTLY = {
+  'changes an environment variable': 'os.putenv os.unsetenv',
+  'uses native code': (
+    'ctypes.dlopen ctypes.dlsym ctypes.dlsym/handle ctypes.call_function '
+    'ctypes.string_at ctypes.wstring_at ctypes.cdata ctypes.cdata/buffer'
+  ),
+  'traces the process': (
+    'sys.settrace sys.setprofile sys.addaudithook '
+    'sys.monitoring.register_callback'
+  ),
+  'makes code by hand': 'code.__new__ function.__new__',
+}
+
+
+class Audit:
+  """Watches a process on behalf of one trial."""
+
+  def __init__(
+    self,
+    origins: blame.Origins,
+    report: Callable[[str], None],
+    *,
+    data_dir: str,
+    experiment: pathlib.Path,
+    sanctioned: Collection[types.CodeType],
+  ):
+    """Does nothing before `start`.
+
+    Args:
+      origins: whose code is whose.
+      report: takes what was found, a line each.
+      data_dir: where data sets are, which only the harness reads.
+      experiment: the experiment's directory, which only the harness writes.
+      sanctioned: code of the harness that may read data sets, whoever asks.
+    """
+    self._origins = origins
+    self._report = report
+    self._data = os.path.realpath(data_dir) + os.sep
+    self._experiment = os.path.realpath(experiment) + os.sep
+    self._sanctioned = sanctioned
+    self.threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+
+  def start(self) -> None:
+    """Begins to watch; there is no end to it."""
+    self._stand_in()
+    handlers, busy = self._handlers(), set()
+    get_frame, this_thread = sys._getframe, threading.get_ident
+
+    def hook(event: str, args: tuple[Any, ...]) -> None:
+      handler = handlers.get(event)
+      if handler is None:
+        return
+      if event == 'object.__getattr__' and args[1] not in _FRAMES:
+        return  # JAX looks at code often.
+      thread = this_thread()
+      if thread in busy:
+        return  # Looking at frames is an event, too.
+      busy.add(thread)
+      try:
+        handler(args, get_frame().f_back)
+      except Exception:
+        pass  # Of half an interpreter, at its end; honest code goes on.
+      finally:
+        busy.discard(thread)
+
+    sys.addaudithook(hook)
+
+  def _handlers(self) -> dict[str, _Check]:
+    handlers: dict[str, _Check] = {
+      'open': self._on_open,
+      'import': self._on_import,
+      'compile': self._on_compile,
+      'sys._getframe': self._on_getframe,
+      'object.__getattr__': self._on_getattr,
+      'object.__setattr__': self._on_setattr,
+    }
+    for event in ('os.rename', 'os.remove', 'os.truncate', 'os.link'):
+      handlers[event] = self._on_file_change
+    for event in ('os.symlink', 'os.rmdir', 'shutil.rmtree', 'os.chmod'):
+      handlers[event] = self._on_file_change
+    outward = (blame.LIBRARY, blame.PYTHON)
+    for through, table in (
+      (outward, _FORBIDDEN),
+      ((blame.PYTHON,), _FORBIDDEN_DIRECTLY),
+    ):
+      for what, events in table.items():
+        for event in events.split():
+          handlers[event] = functools.partial(self._on_event, what, through)
+    return handlers
+
+  def _on_event(
+    self,
+    what: str,
+    through: Collection[str],
+    args: tuple[Any, ...],
+    frame: types.FrameType | None,
+  ) -> None:
+    if place := self._origins.culprit(frame, through):
+      detail = f' ({args[0]})' if args and type(args[0]) is str else ''
+      self._report(f'{what}{detail} in {place}')
+
+  def _on_open(
+    self, args: tuple[Any, ...], frame: types.FrameType | None
+  ) -> None:
+    path, _, flags = args
+    path = _real(path)
+    if path is None:
+      return  # A descriptor: what is behind it was opened before.
+    culprit = self._origins.culprit
+    if path.startswith(self._data):
+      if place := culprit(frame, _ANY, self._sanctioned):
+        self._report(f'reads benchmark data ({path}) in {place}')
+      return
+    writes = bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
+    if self._may_open(path, writes):
+      return
+    if place := culprit(frame):
+      self._report(f'{"writes" if writes else "reads"} {path} in {place}')
+
+  def _may_open(self, path: str, writes: bool) -> bool:
+    """Whether any submission might open a path so."""
+    if path.startswith(self._experiment):
+      return '__pycache__' in path
+    if writes:
+      return not path.startswith('/proc/')
+    if path.startswith(_SYSTEM):
+      return not path.startswith(_MEMORY) and not path.endswith('/mem')
+    origin = self._origins.of_path(path)
+    if origin in (blame.LIBRARY, blame.PYTHON, blame.HARNESS):
+      return True
+    return path.endswith(_SOURCES) or os.path.isdir(path)
+
+  def _on_file_change(
+    self, args: tuple[Any, ...], frame: types.FrameType | None
+  ) -> None:
+    for path in args[:2]:
+      path = _real(path)
+      if path is None or '__pycache__' in path:
+        continue
+      if path.startswith((self._experiment, self._data)):
+        if place := self._origins.culprit(frame):
+          self._report(f'alters {path} in {place}')
+
+  def _on_import(
+    self, args: tuple[Any, ...], frame: types.FrameType | None
+  ) -> None:
+    """Extension modules come with a file name."""
+    path = args[1]
+    if path is None or self._origins.of_path(path) in _INSTALLED:
+      return
+    if place := self._origins.culprit(frame):
+      self._report(f'loads native code ({path}) in {place}')
+
+  def _on_compile(
+    self, args: tuple[Any, ...], frame: types.FrameType | None
+  ) -> None:
+    path = args[1]
+    if isinstance(path, bytes):
+      path = os.fsdecode(path)
+    forged = path and self._origins.of_code(path) is not blame.SUBMISSION
+    if forged and (path[0] != '<' or path.startswith('<frozen')):
+      self._on_event(f'passes code off as {path}', (), (), frame)
+
+  def _on_getframe(
+    self, args: tuple[Any, ...], frame: types.FrameType | None
+  ) -> None:
+    while frame is not None and _is_introspection(frame):
+      frame = frame.f_back
+    self._on_event('looks at frames', (), (), frame)
+
+  def _on_getattr(
+    self, args: tuple[Any, ...], frame: types.FrameType | None
+  ) -> None:
+    self._on_getframe(args, frame)
+
+  def _on_setattr(
+    self, args: tuple[Any, ...], frame: types.FrameType | None
+  ) -> None:
+    target, name = args[0], args[1]
+    if name not in _CODE:
+      return
+    owner = sys.modules.get(getattr(target, '__module__', None))
+    path = getattr(owner, '__file__', None)
+    if path and self._origins.of_code(path) is not blame.SUBMISSION:
+      what = f'alters {owner.__name__}.{getattr(target, "__name__", target)}'
+      self._on_event(what, (blame.PYTHON,), (), frame)
+
+  def _stand_in(self) -> None:
+    """Watches functions that Python does not report, by taking their place."""
+    self._watch(threading.Thread, 'start', self._on_thread)
+    starts = {'start_new_thread', 'start_new', '_start_new_thread'}
+    for module in (_thread, threading):
+      for name in starts & vars(module).keys():
+        self._watch(module, name, self._words('starts a thread by hand'))
+    self._watch(_posixsubprocess, 'fork_exec', self._words('starts a process'))
+    self._watch(atexit, 'register', self._words('runs code at exit'))
+    self._watch(signal, 'signal', self._words('handles signals'))
+    self._watch(
+      array_record_data_source.array_record_module,
+      'ArrayRecordReader',
+      self._on_records,
+    )
+
+  def _watch(self, owner: Any, name: str, check: Callable[..., None]) -> None:
+    original, get_frame = getattr(owner, name), sys._getframe
+
+    @functools.wraps(original, updated=())
+    def stand_in(*args: Any, **kwargs: Any) -> Any:
+      check(args, get_frame().f_back)
+      return original(*args, **kwargs)
+
+    setattr(owner, name, stand_in)
+
+  def _words(self, what: str) -> _Check:
+    return functools.partial(
+      self._on_event, what, (blame.LIBRARY, blame.PYTHON)
+    )
+
+  def _on_thread(
+    self, args: tuple[Any, ...], frame: types.FrameType | None
+  ) -> None:
+    if self._origins.culprit(frame):
+      self.threads.add(args[0])
+
+  def _on_records(
+    self, args: tuple[Any, ...], frame: types.FrameType | None
+  ) -> None:
+    if place := self._origins.culprit(frame, _ANY, self._sanctioned):
+      self._report(f'reads benchmark data ({args[0]}) in {place}')
+
+
+_ANY = (blame.HARNESS, blame.LIBRARY, blame.PYTHON)
+_INSTALLED = (blame.LIBRARY, blame.PYTHON)
+
+
+def _real(path: Any) -> str | None:
+  """A path that an event names; of types that run no code of others."""
+  if type(path) in (str, bytes, pathlib.PosixPath):
+    return os.path.realpath(os.fsdecode(path))
+  return None
+
+
+def _is_introspection(frame: types.FrameType) -> bool:
+  """Whether a frame is of code that hands frames on to its caller."""
+  name = frame.f_code.co_filename
+  if name.endswith('traceback.py'):
+    return frame.f_code.co_name == 'walk_stack'
+  return name.endswith('inspect.py') or (
+    name.startswith('<') and not name.startswith('<frozen')
+  )

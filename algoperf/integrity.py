@@ -1,0 +1,165 @@
+"""What a submission may not touch, and how we know that it did not.
+
+Python keeps nothing from code that runs in the same process. So what decides a
+result is out of a submission's reach where it can be (a workload, a queue and
+results of its own, copies for the evaluation), and everything else is watched:
+what the process does (`audit`), what names stand for (`references`), what runs
+during evaluations, and whether the clock agrees with a second one. README.md
+("What is checked") lists it. A violation is told to the parent process at once,
+which nothing that follows can take back.
+"""
+
+from collections.abc import Callable
+import dataclasses
+import functools
+import pathlib
+
+from algoperf import audit, blame, calls, lent, references, spec, watched
+from algoperf import clock as clock_lib
+from algoperf import submission as submission_lib
+
+STATUS = 'disqualified'
+
+_SOURCE_BYTES = 1 << 20
+_CLOCK_TOLERANCE, _CLOCK_SECONDS = 0.01, 0.05
+
+
+class ViolationError(Exception):
+  """Ends a trial that is disqualified."""
+
+
+class Guard:
+  """Watches one trial. What it finds ends the trial at the next step."""
+
+  def __init__(
+    self,
+    source: submission_lib.Source,
+    report: Callable[[str], None],
+    *,
+    data_dir: str,
+    experiment: str | pathlib.Path,
+    harness: tuple[str, ...] = (),
+  ):
+    """Takes note of how everything is, before any code of the submission runs.
+
+    Args:
+      source: the submission.
+      report: takes each violation, once; also from other threads.
+      data_dir: where data sets are.
+      experiment: the directory that trials are recorded in.
+      harness: folders whose code is to be trusted, beside this package.
+    """
+    self._source = source
+    self._report_outside = report
+    self._violations: dict[str, None] = {}
+    in_folder = source.path.name in ('submission.py', '__init__.py')
+    self._origins = blame.Origins(
+      [source.path.parent if in_folder else source.path], harness
+    )
+    self._audit = audit.Audit(
+      self._origins,
+      self.report,
+      data_dir=data_dir,
+      experiment=pathlib.Path(experiment),
+      sanctioned=(
+        lent.Queue.__next__.__code__,
+        watched.Evaluation.__call__.__code__,
+      ),
+    )
+    self._audit.start()
+    self._references = references.References()
+    self._seconds = self._timed_before = 0.0
+
+  @property
+  def violations(self) -> list[str]:
+    return list(self._violations)
+
+  def report(self, violation: str) -> None:
+    """Notes a violation; never raises."""
+    if violation not in self._violations:
+      self._violations[violation] = None
+      self._report_outside(violation)
+
+  def raise_if_violated(self) -> None:
+    if self._violations:
+      raise ViolationError(next(iter(self._violations)))
+
+  def check(self) -> None:
+    """Compares all that should not have changed with what it was.
+
+    Raises:
+      ViolationError: this, or anything before it, found a violation.
+    """
+    for name in self._references.changed():
+      self.report(f'changes {name}')
+    self.raise_if_violated()
+
+  def loaded(self) -> None:
+    """To be called once the submission is imported."""
+    size = self._source.path.stat().st_size
+    if size > _SOURCE_BYTES:
+      self.report(
+        f'{self._source.path.name} has {size} bytes, more than an algorithm '
+        f'needs ({_SOURCE_BYTES})'
+      )
+    self.check()
+
+  def submission(
+    self,
+    submission: submission_lib.Submission,
+    workload: spec.Workload,
+    fresh: Callable[[], spec.Workload],
+  ) -> submission_lib.Submission:
+    """The same functions, which get what is lent instead of what is ours.
+
+    Args:
+      submission: as it was loaded.
+      workload: the harness's.
+      fresh: makes another one like it, without a goal.
+    """
+    lend = functools.partial(
+      lent.workload, workload, origins=self._origins, report=self.report
+    )
+    made = calls.Calls(lambda: lend(fresh()), self.timed)
+    prepare = submission.prepare_for_eval
+    return dataclasses.replace(
+      submission,
+      init_optimizer_state=made.initial(submission.init_optimizer_state),
+      update_params=made.by_keyword(submission.update_params),
+      data_selection=made.selection(submission.data_selection),
+      prepare_for_eval=prepare and made.by_keyword(prepare),
+    )
+
+  def timed(self, seconds: float) -> None:
+    """Takes note of time spent in a call, and looks whether all is well."""
+    self._seconds += seconds
+    for name in self._references.critical():
+      self.report(f'changes {name}')
+    if self._violations:
+      self.raise_if_violated()
+
+  def evaluation(
+    self,
+    evaluate: Callable[..., dict[str, float]],
+    clock: clock_lib.SubmissionClock,
+  ) -> Callable[..., dict[str, float]]:
+    """The same evaluation, of copies and under watch."""
+    self._timed_before = clock.timed
+
+    def check() -> None:
+      self._check_clock(clock.timed)
+      self.check()
+
+    return watched.Evaluation(
+      evaluate, self._origins, self._audit.threads, self.report, check
+    )
+
+  def _check_clock(self, timed: float) -> None:
+    """Compares submission time with what was measured around each call."""
+    spent, self._seconds = self._seconds, 0.0
+    passed, self._timed_before = timed - self._timed_before, timed
+    if passed < spent * (1 - _CLOCK_TOLERANCE) - _CLOCK_SECONDS:
+      self.report(
+        f'its clock counts {passed:.2f} s where its functions took '
+        f'{spent:.2f} s'
+      )

@@ -1,0 +1,191 @@
+"""What must stay as it was: references in modules, flags and environment."""
+
+from collections.abc import Iterator, Mapping
+import inspect
+import operator
+import os
+import sys
+import types
+from typing import Any
+
+import jax
+
+# Modules whose functions decide what is measured. Of jax and its like the ones
+# that people call; a patch below them is Python's own affair.
+_OURS = ('algoperf', 'workloads', '__main__')
+_OTHERS = """
+  builtins time os io json csv math pathlib functools operator threading gc sys
+  signal atexit copy numpy numpy.random jax jax.numpy jax.lax jax.random jax.nn
+  jax.tree jax.tree_util jax.numpy.linalg jax.monitoring jax.sharding jax.scipy
+  jax.scipy.special jax.dtypes jax.debug jax.profiler jax._src.api
+  jax._src.array jax._src.pjit jax._src.config jax._src.core jax._src.dispatch
+  jax._src.lax.lax jax._src.numpy.lax_numpy jax._src.numpy.reductions
+  jax._src.numpy.ufuncs jax._src.nn.functions jax._src.random
+  jax._src.tree_util flax.linen flax.linen.module flax.linen.linear
+  flax.linen.normalization grain optax sacrebleu
+"""
+# The clock, the fence and the loop: compared after every step.
+_CRITICAL = (
+  'algoperf.trial',
+  'algoperf.clock',
+  'algoperf.dispatch',
+  'algoperf.evaluation',
+  'algoperf.integrity',
+  'algoperf.watched',
+)
+_CRITICAL_NAMES = {
+  'time': ('time', 'monotonic', 'perf_counter'),
+  'jax': ('block_until_ready', 'live_arrays', 'effects_barrier', 'device_put'),
+}
+_FLAGS = ('XLA_', 'JAX_', 'TF_', 'CUDA_', 'NVIDIA_', 'NCCL_', 'LIBTPU_', 'LD_')
+# Names that Python itself adds to modules and classes as it goes.
+_ADDED = ('__annotations__', '__warningregistry__', '__abstractmethods__')
+
+_Place = tuple[Mapping[str, Any], str, Any, str]  # Where, name, value, label.
+
+
+class References:
+  """What names stood for at one moment, to be compared with later ones."""
+
+  def __init__(self) -> None:
+    others = set(_OTHERS.split())
+    self._modules = {
+      name: module
+      for name, module in list(sys.modules.items())
+      if name.partition('.')[0] in _OURS or name in others
+    }
+    places = [
+      place
+      for name, module in self._modules.items()
+      for place in _places(name, module)
+    ]
+    self._all = _Comparison(places)
+    self._critical = _Comparison([p for p in places if _is_critical(p)])
+    self._keys = {
+      label: (names, set(names)) for label, names in self._namespaces()
+    }
+    self._config = _config()
+    self._flags = _flags()
+
+  def critical(self) -> list[str]:
+    """What of the clock, the fence and the loop is not as it was."""
+    return self._critical.changed()
+
+  def changed(self) -> list[str]:
+    """Everything that is not as it was."""
+    return [
+      *self._replaced_modules(),
+      *self._all.changed(),
+      *self._added(),
+      *_differences('jax.config.', self._config, _config()),
+      *_differences('environment variable ', self._flags, _flags()),
+    ]
+
+  def _namespaces(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """What of ours could be hidden by another name: modules and classes."""
+    for name, module in self._modules.items():
+      if name.partition('.')[0] in _OURS:
+        yield name, vars(module)
+        for key, value in list(vars(module).items()):
+          if inspect.isclass(value) and value.__module__ == name:
+            yield f'{name}.{key}', vars(value)
+
+  def _added(self) -> list[str]:
+    found = []
+    for label, (namespace, before) in self._keys.items():
+      if len(namespace) > len(before):
+        found += [
+          f'{label}.{key}'
+          for key in namespace.keys() - before
+          if key not in _ADDED
+          and not isinstance(namespace[key], types.ModuleType)
+        ]
+    return found
+
+  def _replaced_modules(self) -> list[str]:
+    return [
+      f'module {name}'
+      for name, module in self._modules.items()
+      if sys.modules.get(name) is not module
+    ]
+
+
+class _Comparison:
+  """Compares many references, by identity, at the speed of C."""
+
+  def __init__(self, places: list[_Place]):
+    self._namespaces = [place[0] for place in places]
+    self._names = [place[1] for place in places]
+    self._values = [place[2] for place in places]
+    self._labels = [place[3] for place in places]
+    # Of its own, as those of the module could be replaced.
+    self._get, self._is, self._map = operator.getitem, operator.is_, map
+    self._every = all
+
+  def changed(self) -> list[str]:
+    try:
+      if self._every(
+        self._map(
+          self._is,
+          self._map(self._get, self._namespaces, self._names),
+          self._values,
+        )
+      ):
+        return []
+    except KeyError:
+      pass  # One was deleted.
+    nothing = object()
+    return [
+      label
+      for namespace, name, value, label in zip(
+        self._namespaces, self._names, self._values, self._labels, strict=True
+      )
+      if namespace.get(name, nothing) is not value
+    ]
+
+
+def _places(module_name: str, module: types.ModuleType) -> Iterator[_Place]:
+  """The references of a module and, if they are its own, of its classes."""
+  ours = module_name.partition('.')[0] in _OURS
+  for name, value in list(vars(module).items()):
+    if not _is_fixed(name, value, ours):
+      continue
+    yield vars(module), name, value, f'{module_name}.{name}'
+    if inspect.isclass(value) and (value.__module__ == module_name or not ours):
+      for key, member in list(vars(value).items()):
+        if callable(member) or isinstance(
+          member, property | staticmethod | classmethod
+        ):
+          yield vars(value), key, member, f'{module_name}.{name}.{key}'
+
+
+def _is_fixed(name: str, value: Any, constants: bool) -> bool:
+  """Whether a name of a module is one that nothing replaces in good order."""
+  if name.startswith('__') and name.endswith('__') and name != '__import__':
+    return False
+  plain = isinstance(value, int | float | str | tuple | frozenset)
+  return callable(value) or (constants and plain)
+
+
+def _is_critical(place: _Place) -> bool:
+  label = place[3]
+  module, _, name = label.rpartition('.')
+  return label.startswith(_CRITICAL) or name in _CRITICAL_NAMES.get(module, ())
+
+
+def _config() -> dict[str, Any]:
+  return dict(jax.config.values)
+
+
+def _flags() -> dict[str, str]:
+  return {k: v for k, v in os.environ.items() if k.startswith(_FLAGS)}
+
+
+def _differences(
+  prefix: str, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> list[str]:
+  return [
+    f'{prefix}{key}'
+    for key in sorted(before.keys() | after.keys())
+    if before.get(key) != after.get(key)
+  ]
