@@ -185,12 +185,11 @@ class Audit:
     self, args: tuple[Any, ...], frame: types.FrameType | None
   ) -> None:
     for path in args[:2]:
-      path = _real(path)
-      if path is None or '__pycache__' in path:
-        continue
-      if path.startswith((self._experiment, self._data)):
-        if place := self._origins.culprit(frame):
-          self._report(f'alters {path} in {place}')
+      path = _real(path) or ''
+      ours = path.startswith((self._experiment, self._data))
+      place = ours and self._origins.culprit(frame)
+      if place and '__pycache__' not in path:
+        self._report(f'alters {path} in {place}')
 
   def _on_import(
     self, args: tuple[Any, ...], frame: types.FrameType | None

@@ -67,7 +67,7 @@ class Guard:
       ),
     )
     self._audit.start()
-    self._references = references.References()
+    self._references = references.References(self._origins)
     self._seconds = self._timed_before = 0.0
 
   @property
@@ -93,6 +93,14 @@ class Guard:
     for name in self._references.changed():
       self.report(f'changes {name}')
     self.raise_if_violated()
+
+  def judge(self, error: Exception) -> Exception:
+    """What ended a trial: a violation, if there is one behind the error."""
+    try:
+      self.check()
+    except ViolationError as violation:
+      return violation
+    return error
 
   def loaded(self) -> None:
     """To be called once the submission is imported."""

@@ -10,9 +10,10 @@ from typing import Any
 
 import jax
 
+from algoperf import blame
+
 # Modules whose functions decide what is measured. Of jax and its like the ones
 # that people call; a patch below them is Python's own affair.
-_OURS = ('algoperf', 'workloads', '__main__')
 _OTHERS = """
   builtins time os io json csv math pathlib functools operator threading gc sys
   signal atexit copy numpy numpy.random jax jax.numpy jax.lax jax.random jax.nn
@@ -47,20 +48,36 @@ _Place = tuple[Mapping[str, Any], str, Any, str]  # Where, name, value, label.
 class References:
   """What names stood for at one moment, to be compared with later ones."""
 
-  def __init__(self) -> None:
+  def __init__(self, origins: blame.Origins) -> None:
+    """Takes note of everything.
+
+    Args:
+      origins: tells which modules are the harness's.
+    """
     others = set(_OTHERS.split())
+    modules = list(sys.modules.items())
+    self._ours = {
+      name
+      for name, module in modules
+      if name == '__main__' or _is_ours(module, origins)
+    }
     self._modules = {
       name: module
-      for name, module in list(sys.modules.items())
-      if name.partition('.')[0] in _OURS or name in others
+      for name, module in modules
+      if name in self._ours or name in others
     }
     places = [
       place
       for name, module in self._modules.items()
-      for place in _places(name, module)
+      for place in _places(name, module, name in self._ours)
     ]
     self._all = _Comparison(places)
     self._critical = _Comparison([p for p in places if _is_critical(p)])
+    self._tables = [
+      (label, table, dict(table))
+      for _, _, table, label in places
+      if type(table) is dict
+    ]
     self._keys = {
       label: (names, set(names)) for label, names in self._namespaces()
     }
@@ -77,18 +94,19 @@ class References:
       *self._replaced_modules(),
       *self._all.changed(),
       *self._added(),
+      *[label for label, now, before in self._tables if _differ(now, before)],
       *_differences('jax.config.', self._config, _config()),
       *_differences('environment variable ', self._flags, _flags()),
     ]
 
   def _namespaces(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """What of ours could be hidden by another name: modules and classes."""
-    for name, module in self._modules.items():
-      if name.partition('.')[0] in _OURS:
-        yield name, vars(module)
-        for key, value in list(vars(module).items()):
-          if inspect.isclass(value) and value.__module__ == name:
-            yield f'{name}.{key}', vars(value)
+    for name in self._ours:
+      namespace = vars(self._modules[name])
+      yield name, namespace
+      for key, value in list(namespace.items()):
+        if inspect.isclass(value) and value.__module__ == name:
+          yield f'{name}.{key}', vars(value)
 
   def _added(self) -> list[str]:
     found = []
@@ -144,11 +162,14 @@ class _Comparison:
     ]
 
 
-def _places(module_name: str, module: types.ModuleType) -> Iterator[_Place]:
+def _places(
+  module_name: str, module: types.ModuleType, ours: bool
+) -> Iterator[_Place]:
   """The references of a module and, if they are its own, of its classes."""
-  ours = module_name.partition('.')[0] in _OURS
   for name, value in list(vars(module).items()):
-    if not _is_fixed(name, value, ours):
+    if name[:2] == '__' and name != '__import__':
+      continue
+    if not callable(value) and (value is None or not ours):
       continue
     yield vars(module), name, value, f'{module_name}.{name}'
     if inspect.isclass(value) and (value.__module__ == module_name or not ours):
@@ -159,12 +180,16 @@ def _places(module_name: str, module: types.ModuleType) -> Iterator[_Place]:
           yield vars(value), key, member, f'{module_name}.{name}.{key}'
 
 
-def _is_fixed(name: str, value: Any, constants: bool) -> bool:
-  """Whether a name of a module is one that nothing replaces in good order."""
-  if name.startswith('__') and name.endswith('__') and name != '__import__':
-    return False
-  plain = isinstance(value, int | float | str | tuple | frozenset)
-  return callable(value) or (constants and plain)
+def _is_ours(module: types.ModuleType, origins: blame.Origins) -> bool:
+  path = getattr(module, '__file__', None)
+  return bool(path) and origins.of_code(path) is blame.HARNESS
+
+
+def _differ(now: dict[Any, Any], before: dict[Any, Any]) -> bool:
+  """Whether two tables differ in a key, or in what it stands for."""
+  return now.keys() != before.keys() or any(
+    now[key] is not value for key, value in before.items()
+  )
 
 
 def _is_critical(place: _Place) -> bool:

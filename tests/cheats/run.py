@@ -1,0 +1,137 @@
+"""Runs submissions on the toy workload under guard, each in a fork.
+
+Prints one JSON object: by name, what was found and what was measured.
+"""
+
+from collections.abc import Sequence
+import json
+import os
+import pathlib
+import sys
+import tempfile
+import types
+
+import jax
+import numpy as np
+
+from algoperf import clock as clock_lib
+from algoperf import dispatch, evaluation, integrity, records, seeds
+from algoperf import submission as submission_lib
+from algoperf import trial as trial_lib
+from tests import toy
+
+_STEPS = 3
+
+# What cheats are told, so that they need not search for it.
+TOLD = types.SimpleNamespace()
+
+
+class _Record:
+  def __init__(self, scalars: records.ScalarBuffer):
+    self._scalars = scalars
+    self.rows = []
+
+  def evaluated(self, step: int, results: dict[str, float]) -> None:
+    self._scalars.drain()
+    self.rows.append((step, results['validation/accuracy']))
+
+
+def _prepare(data_dir: str, scratch: str) -> None:
+  found = sorted(pathlib.Path(data_dir).rglob('*mnist*/**/*array_record*'))
+  TOLD.mnist_records = list(map(str, found))
+  TOLD.mnist = str(found[0].parent)
+  TOLD.experiment = os.path.join(scratch, 'experiment')
+  TOLD.kept = os.path.join(TOLD.experiment, 'kept')
+  TOLD.weights = os.path.join(scratch, 'weights.npy')
+  os.mkdir(TOLD.experiment)
+  pathlib.Path(TOLD.kept).write_text('kept')
+  np.save(TOLD.weights, np.zeros(3))
+
+
+def _workload() -> toy.Workload:
+  return toy.Workload(goal=toy.goal(eval_period=0.0))
+
+
+def _train(
+  guard: integrity.Guard, source: submission_lib.Source
+) -> tuple[str, _Record]:
+  """As the worker does, on a workload that takes no time."""
+  scalars = records.ScalarBuffer()
+  record = _Record(scalars)
+  workload = _workload()
+  workload.attach_metrics_logger(scalars)
+  TOLD.clock = clock_lib.SubmissionClock(fence=dispatch.fence)
+  keys = seeds.trial_keys(0, 'external')
+  submission = submission_lib.load(source)
+  guard.loaded()
+  submission = guard.submission(submission, workload, _workload)
+  params, model_state = workload.init_model_fn(keys.model)
+  state = trial_lib.TrainState(
+    optimizer_state=submission.init_optimizer_state(
+      workload, params, model_state, None, keys.optimizer
+    ),
+    params=params,
+    model_state=model_state,
+  )
+  ending = trial_lib.Trial(
+    workload=workload,
+    submission=submission,
+    hyperparameters=None,
+    rules=trial_lib.Rules(budget=100.0, max_steps=_STEPS),
+    queue=(b for b in workload.build_input_queue(keys.data, 'train', '', 16)),
+    step_keys=seeds.StepKeySequence(keys.loop),
+    clock=TOLD.clock,
+    evaluate=guard.evaluation(
+      lambda *args: evaluation.evaluate(workload, *args, data_dir=''),
+      TOLD.clock,
+    ),
+    recorder=record,
+  ).run(state)
+  guard.check()
+  return ending, record
+
+
+def _run(name: str, data_dir: str) -> dict[str, object]:
+  violations = []
+  with tempfile.TemporaryDirectory() as scratch:
+    _prepare(data_dir, scratch)
+    source = submission_lib.locate(name)
+    guard = integrity.Guard(
+      source,
+      violations.append,
+      data_dir=data_dir,
+      experiment=TOLD.experiment,
+      harness=(toy.__file__, __file__),
+    )
+    rows, message = [], ''
+    try:
+      status, record = _train(guard, source)
+      rows = record.rows
+    except Exception as error:
+      error = guard.judge(error)
+      violated = isinstance(error, integrity.ViolationError)
+      status, message = integrity.STATUS if violated else 'failed', str(error)
+  return {
+    'status': str(status),
+    'message': message,
+    'violations': violations,
+    'rows': rows,
+  }
+
+
+def main(arguments: Sequence[str]) -> None:
+  """Takes a data directory and the paths of submissions."""
+  data_dir, *paths = arguments
+  for path in paths:
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+      result = _run(path, data_dir)
+      print(json.dumps({pathlib.Path(path).stem: result}), flush=True)
+      os._exit(0)
+    os.waitpid(child, 0)
+
+
+if __name__ == '__main__':
+  jax.config.update('jax_enable_compilation_cache', False)
+  main(sys.argv[1:])
