@@ -10,12 +10,14 @@ import _thread
 import atexit
 from collections.abc import Callable, Collection
 import functools
+import inspect
 import multiprocessing.util  # noqa: F401  For _posixsubprocess.
 import os
 import pathlib
 import signal
 import sys
 import threading
+import traceback
 import types
 from typing import Any
 import weakref
@@ -293,8 +295,8 @@ def _real(path: Any) -> str | None:
 def _is_introspection(frame: types.FrameType) -> bool:
   """Whether a frame is of code that hands frames on to its caller."""
   name = frame.f_code.co_filename
-  if name.endswith('traceback.py'):
+  if name == traceback.__file__:
     return frame.f_code.co_name == 'walk_stack'
-  return name.endswith('inspect.py') or (
+  return name == inspect.__file__ or (
     name.startswith('<') and not name.startswith('<frozen')
   )

@@ -134,6 +134,7 @@ def test_times_of_any_trials(trials: list[list[float]], comparison: str):
     ('diverged', True, False),
     ('out_of_time', False, False),
     ('timed_out', False, True),
+    ('disqualified', False, True),
     ('running', False, True),
   ],
 )
@@ -141,6 +142,13 @@ def test_how_a_trial_ended(ended: str, diverged: bool, failed: bool):
   trials = times.of_trials(read([[9]], ended), {'lm': goal()}, 1.0)
   assert trials['diverged'].item() == diverged
   assert trials['failed'].item() == failed
+
+
+def test_what_was_reached_by_breaking_a_rule_is_not_reached():
+  row = times.of_trials(
+    read([[9, 3]], 'disqualified'), {'lm': goal()}, 1.0
+  ).iloc[0]
+  assert (row.status, row.time, row.last_miss) == ('missed', INF, 20.0)
 
 
 def test_over_budget():
