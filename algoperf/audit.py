@@ -26,6 +26,8 @@ from array_record.python import array_record_data_source
 
 from algoperf import blame
 
+_INSTALLED = (blame.LIBRARY, blame.PYTHON)
+_ANY = (blame.HARNESS, *_INSTALLED)
 _Check = Callable[[tuple[Any, ...], types.FrameType], None]
 
 _SYSTEM = ('/proc/', '/sys/', '/dev/', '/etc/', '/usr/', '/lib', '/opt/')
@@ -131,9 +133,8 @@ class Audit:
       handlers[event] = self._on_file_change
     for event in ('os.symlink', 'os.rmdir', 'shutil.rmtree', 'os.chmod'):
       handlers[event] = self._on_file_change
-    outward = (blame.LIBRARY, blame.PYTHON)
     for through, table in (
-      (outward, _FORBIDDEN),
+      (_INSTALLED, _FORBIDDEN),
       ((blame.PYTHON,), _FORBIDDEN_DIRECTLY),
     ):
       for what, events in table.items():
@@ -245,8 +246,12 @@ class Audit:
       for name in starts & vars(module).keys():
         self._watch(module, name, self._words('starts a thread by hand'))
     self._watch(_posixsubprocess, 'fork_exec', self._words('starts a process'))
-    self._watch(atexit, 'register', self._words('runs code at exit'))
-    self._watch(signal, 'signal', self._words('handles signals'))
+    direct = (blame.PYTHON,)
+    for owner, name, what in (
+      (atexit, 'register', 'runs code at exit'),
+      (signal, 'signal', 'handles signals'),
+    ):
+      self._watch(owner, name, self._words(what, direct))
     self._watch(
       array_record_data_source.array_record_module,
       'ArrayRecordReader',
@@ -263,10 +268,8 @@ class Audit:
 
     setattr(owner, name, stand_in)
 
-  def _words(self, what: str) -> _Check:
-    return functools.partial(
-      self._on_event, what, (blame.LIBRARY, blame.PYTHON)
-    )
+  def _words(self, what: str, through: Collection[str] = _INSTALLED) -> _Check:
+    return functools.partial(self._on_event, what, through)
 
   def _on_thread(
     self, args: tuple[Any, ...], frame: types.FrameType | None
@@ -279,10 +282,6 @@ class Audit:
   ) -> None:
     if place := self._origins.culprit(frame, _ANY, self._sanctioned):
       self._report(f'reads benchmark data ({args[0]}) in {place}')
-
-
-_ANY = (blame.HARNESS, blame.LIBRARY, blame.PYTHON)
-_INSTALLED = (blame.LIBRARY, blame.PYTHON)
 
 
 def _real(path: Any) -> str | None:

@@ -9,6 +9,7 @@ import importlib.util
 import os
 import pathlib
 import site
+import sys
 import sysconfig
 import types
 
@@ -37,6 +38,7 @@ class Origins:
       root: origin
       for origin, places in (
         (PYTHON, map(paths.get, ('stdlib', 'platstdlib'))),
+        (PYTHON, [os.path.join(sys.base_prefix, 'lib')]),
         (LIBRARY, map(paths.get, ('purelib', 'platlib'))),
         (LIBRARY, [*site.getsitepackages(), site.getusersitepackages()]),
         (HARNESS, [*map(_folder, ('algoperf', 'workloads')), *harness]),

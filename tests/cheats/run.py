@@ -101,7 +101,7 @@ def _run(name: str, data_dir: str) -> dict[str, object]:
       violations.append,
       data_dir=data_dir,
       experiment=TOLD.experiment,
-      harness=(toy.__file__, __file__),
+      harness=(toy.__file__, __file__, jax.config.jax_compilation_cache_dir),
     )
     rows, message = [], ''
     try:
@@ -122,16 +122,22 @@ def _run(name: str, data_dir: str) -> dict[str, object]:
 def main(arguments: Sequence[str]) -> None:
   """Takes a data directory and the paths of submissions."""
   data_dir, *paths = arguments
-  for path in paths:
-    sys.stdout.flush()
-    child = os.fork()
-    if child == 0:
-      result = _run(path, data_dir)
-      print(json.dumps({pathlib.Path(path).stem: result}), flush=True)
-      os._exit(0)
-    os.waitpid(child, 0)
+  with tempfile.TemporaryDirectory() as cache:
+    jax.config.update('jax_compilation_cache_dir', cache)
+    jax.config.update('jax_persistent_cache_min_compile_time_secs', 0)
+    for path in paths:
+      _fork(path, data_dir)
+
+
+def _fork(path: str, data_dir: str) -> None:
+  sys.stdout.flush()
+  child = os.fork()
+  if child == 0:
+    result = _run(path, data_dir)
+    print(json.dumps({pathlib.Path(path).stem: result}), flush=True)
+    os._exit(0)
+  os.waitpid(child, 0)
 
 
 if __name__ == '__main__':
-  jax.config.update('jax_enable_compilation_cache', False)
   main(sys.argv[1:])
