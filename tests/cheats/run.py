@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 from algoperf import clock as clock_lib
-from algoperf import dispatch, evaluation, integrity, records, seeds
+from algoperf import dispatch, evaluation, integrity, records, seeds, tuning
 from algoperf import submission as submission_lib
 from algoperf import trial as trial_lib
 from tests import toy
@@ -65,10 +65,14 @@ def _train(
   submission = submission_lib.load(source)
   guard.loaded()
   submission = guard.submission(submission, workload, _workload)
+  hyperparameters = None
+  if source.search_space is not None:
+    point = tuning.load(source.search_space, 1, 0, 1)[0]
+    hyperparameters = tuning.as_namedtuple(point)
   params, model_state = workload.init_model_fn(keys.model)
   state = trial_lib.TrainState(
     optimizer_state=submission.init_optimizer_state(
-      workload, params, model_state, None, keys.optimizer
+      workload, params, model_state, hyperparameters, keys.optimizer
     ),
     params=params,
     model_state=model_state,
@@ -76,7 +80,7 @@ def _train(
   ending = trial_lib.Trial(
     workload=workload,
     submission=submission,
-    hyperparameters=None,
+    hyperparameters=hyperparameters,
     rules=trial_lib.Rules(budget=100.0, max_steps=_STEPS),
     queue=(b for b in workload.build_input_queue(keys.data, 'train', '', 16)),
     step_keys=seeds.StepKeySequence(keys.loop),
