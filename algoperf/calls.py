@@ -6,6 +6,8 @@ from typing import Any
 
 from algoperf import lent, spec
 
+_PERIOD = 0.01
+
 
 class Calls:
   """Wraps the functions of one submission, for one trial.
@@ -24,11 +26,13 @@ class Calls:
 
     Args:
       lend: makes the submission's workload, once the runner's has parameters.
-      timed: told how long each call took, after it.
+      timed: told how long calls took, after them and a hundredth of a second
+        apart: it looks at much.
       now: a monotonic clock.
     """
     self._lend = lend
     self._timed = timed
+    self._seconds, self._told = 0.0, now()
     self._now = now
     self._workload: spec.Workload | None = None
     self._types: spec.ParameterTypeTree = None
@@ -52,7 +56,7 @@ class Calls:
 
   def selection(self, function: spec.DataSelectionFn) -> spec.DataSelectionFn:
     """data_selection, which is called by position."""
-    now = self._now
+    now, after = self._now, self._after
 
     def data_selection(
       workload: spec.Workload, queue: Any, *args: Any
@@ -62,25 +66,36 @@ class Calls:
         self._queue = queue, lent.Queue(queue)
       start = now()
       batch = function(self._workload, self._queue[1], *args)
-      self._timed(now() - start)
+      after(start)
       return batch
 
     return data_selection
 
   def by_keyword(self, function: spec.UpdateParamsFn) -> spec.UpdateParamsFn:
     """update_params or prepare_for_eval."""
-    now = self._now
+    now, after = self._now, self._after
 
     def call(
       *, eval_results: spec.EvalResults, **kwargs: Any
     ) -> spec.UpdateReturn:
-      for step, results in eval_results[len(self._results) :]:
-        self._results.append((step, dict(results)))
+      if len(eval_results) > len(self._results):
+        self._add(eval_results[len(self._results) :])
       kwargs['workload'] = self._workload
       kwargs['current_params_types'] = self._types
       start = now()
       returned = function(eval_results=self._results, **kwargs)
-      self._timed(now() - start)
+      after(start)
       return returned
 
     return call
+
+  def _add(self, eval_results: spec.EvalResults) -> None:
+    self._results += [(step, dict(results)) for step, results in eval_results]
+
+  def _after(self, start: float) -> None:
+    now = self._now()
+    self._seconds += now - start
+    if now - self._told > _PERIOD:
+      seconds, self._seconds = self._seconds, 0.0
+      self._timed(seconds)
+      self._told = self._now()
