@@ -96,6 +96,20 @@ def test_mixtures_are_refused_unless_allowed(
     scored(tmp_path, allow=['everything'])
 
 
+def test_a_disqualified_trial_counts_as_not_reached_and_is_said(
+  tmp_path: pathlib.Path,
+):
+  write_competition(tmp_path, a={'status': 'disqualified'}, b={})
+  result = scored(tmp_path)
+  assert dict(result.scores[['submission', 'score']].to_numpy()) == {
+    'a': 0.0,
+    'b': 1.0,
+  }
+  assert list(result.warnings['kind']).count('disqualified trial') == 9
+  with pytest.raises(spec.UsageError, match='9 × disqualified trial'):
+    scored(tmp_path, strict=True)
+
+
 def test_strict_names_each_kind_and_the_first(tmp_path: pathlib.Path):
   write_competition(tmp_path, a={'status': 'timed_out'}, b={})
   log = tmp_path / 'b/study_2/mnist_resnet_jax/trial_1/eval_measurements.csv'
