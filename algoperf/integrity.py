@@ -40,7 +40,7 @@ class Guard:
     experiment: str | pathlib.Path,
     harness: tuple[str, ...] = (),
   ):
-    """Takes note of how everything is, before any code of the submission runs.
+    """Watches nothing before `start`.
 
     Args:
       source: the submission.
@@ -66,9 +66,13 @@ class Guard:
         watched.Evaluation.__call__.__code__,
       ),
     )
+    self._references: references.References | None = None
+    self._seconds = self._timed_before = 0.0
+
+  def start(self) -> None:
+    """To be called when nothing of the submission has run yet."""
     self._audit.start()
     self._references = references.References(self._origins)
-    self._seconds = self._timed_before = 0.0
 
   @property
   def violations(self) -> list[str]:
@@ -90,7 +94,7 @@ class Guard:
     Raises:
       ViolationError: this, or anything before it, found a violation.
     """
-    for name in self._references.changed():
+    for name in self._references.changed() if self._references else ():
       self.report(f'changes {name}')
     self.raise_if_violated()
 

@@ -150,11 +150,17 @@ def summary(source: Source) -> str:
   return docstring.partition('\n')[0]
 
 
-def load(source: Source) -> Submission:
+def load(
+  source: Source, before: Callable[[], None] = lambda: None
+) -> Submission:
   """Imports a submission; whatever its code raises is passed on.
 
   Where it uses names that are gone by now, their successors stand in; see
   `older_api`. One written with jax.pmap is lifted; see `device_axis`.
+
+  Args:
+    source: the submission.
+    before: called when all is ready and nothing of the submission has run.
 
   Raises:
     UsageError: functions are missing.
@@ -163,6 +169,7 @@ def load(source: Source) -> Submission:
 
   tree = source_tree.read(source.path)
   notes = tuple(map(str, older_api.adapt(tree)))
+  before()
   identity = hashlib.sha256(f'{source.path}:{source.digest}'.encode())
   module = loader.load(tree, f'algoperf_submission_{identity.hexdigest()[:16]}')
   defined = {name for name in vars(module) if callable(getattr(module, name))}

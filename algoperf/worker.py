@@ -190,7 +190,7 @@ class Worker:
       experiment=pathlib.Path(self._spec.directory).parents[2],
     )
     try:
-      submission = submission_lib.load(source)
+      submission = submission_lib.load(source, self._guard.start)
       self._guard.loaded()
       batch_size, origin = submission_lib.batch_size(
         submission,

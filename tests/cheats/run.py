@@ -62,12 +62,13 @@ def _train(
   workload.attach_metrics_logger(scalars)
   TOLD.clock = clock_lib.SubmissionClock(fence=dispatch.fence)
   keys = seeds.trial_keys(0, 'external')
-  submission = submission_lib.load(source)
+  submission = submission_lib.load(source, guard.start)
   guard.loaded()
   submission = guard.submission(submission, workload, _workload)
   hyperparameters = None
-  if source.search_space is not None:
-    point = tuning.load(source.search_space, 1, 0, 1)[0]
+  space = source.search_space or source.path.with_suffix('.json')
+  if space.is_file():
+    point = tuning.load(space, 1, 0, 1)[0]
     hyperparameters = tuning.as_namedtuple(point)
   params, model_state = workload.init_model_fn(keys.model)
   state = trial_lib.TrainState(
