@@ -188,6 +188,7 @@ class Worker:
       lambda violation: self._events.send('violation', message=violation),
       data_dir=self._spec.data_dir,
       experiment=pathlib.Path(self._spec.directory).parents[2],
+      harness=_files('__main__', type(workload).__module__),
     )
     try:
       submission = submission_lib.load(source, self._guard.start)
@@ -405,6 +406,11 @@ class Worker:
       target=target,
       carried=self._found.carried(),
     )
+
+
+def _files(*modules: str) -> tuple[str, ...]:
+  """Where modules come from: a workload may lie outside of `workloads`."""
+  return tuple(sys.modules[name].__file__ for name in modules)
 
 
 def _status(error: Exception) -> str:
