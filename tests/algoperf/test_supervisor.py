@@ -12,7 +12,14 @@ import threading
 import psutil
 import pytest
 
-from algoperf import interrupt, memory, records, study, supervisor
+from algoperf import (
+  bookkeeper,
+  interrupt,
+  memory,
+  records,
+  study,
+  supervisor,
+)
 from tests.algoperf import test_records
 
 _ROOT = pathlib.Path(__file__).parents[2]
@@ -206,7 +213,11 @@ def run_study(tmp_path, monkeypatch, *outcomes):
   monkeypatch.setattr(supervisor, 'run', lambda *args, **kwargs: next(outcomes))
   observer = Silent()
   status = study._run_trial(
-    Plan(tmp_path), test_records.make_spec(tmp_path), observer, None
+    Plan(tmp_path),
+    test_records.make_spec(tmp_path),
+    observer,
+    bookkeeper.Nobody(),
+    None,
   )
   assert next(outcomes, None) is None
   return status, observer
