@@ -11,11 +11,8 @@ from typing import Any
 
 from absl import flags
 
-from algoperf import benchmark as benchmark_lib
-from algoperf import commands, hosts, spec
-from algoperf.scaffold import TEMPLATES
-
-Values = flags.FlagValues
+from algoperf import command_flags, commands, hosts, spec, training
+from algoperf.command_flags import Values
 
 _USAGE = 'usage: algoperf COMMAND [--flag=value …]'
 
@@ -49,7 +46,7 @@ def main(arguments: Sequence[str]) -> int:
     print(f'algoperf: {" ".join(str(error).split())}', file=sys.stderr)
     return 2
   except KeyboardInterrupt as error:
-    terminated = isinstance(error, commands.TerminatedError)
+    terminated = isinstance(error, training.TerminatedError)
     what = 'terminated' if terminated else 'interrupted'
     print(f'algoperf: {what}; the same command continues', file=sys.stderr)
     return 143 if terminated else 130
@@ -95,131 +92,11 @@ def _help(name: str, command: Command, values: Values) -> str:
   return '\n'.join(lines)
 
 
-# Flags.
-
-
-def _string(values: Values, name: str, default: str | None, text: str) -> None:
-  flags.DEFINE_string(name, default, text, flag_values=values)
-
-
-def _list(values: Values, name: str, text: str) -> None:
-  flags.DEFINE_list(name, [], text, flag_values=values)
-
-
-def _choice(
-  values: Values, name: str, choices: Sequence[str], text: str
-) -> None:
-  flags.DEFINE_enum(name, choices[0], choices, text, flag_values=values)
-
-
-def _switch(values: Values, name: str, text: str) -> None:
-  flags.DEFINE_boolean(name, False, text, flag_values=values)
-
-
-def _number(values: Values, name: str, least: int, text: str) -> None:
-  flags.DEFINE_integer(name, None, text, flag_values=values, lower_bound=least)
-
-
-def _define_benchmark(values: Values) -> None:
-  _string(values, 'benchmark', 'mini', 'definition: a name or a TOML file')
-
-
-def _define_data(values: Values) -> None:
-  text = 'where data sets are (default: the user cache)'
-  _string(values, 'data_dir', None, text)
-
-
-def _define_ruleset(values: Values) -> None:
-  text = 'external: tuned by trials over a search space; self: no tuning'
-  _choice(values, 'ruleset', benchmark_lib.RULESETS, text)
-
-
-def _define_trials(values: Values) -> None:
-  _define_benchmark(values)
-  _define_data(values)
-  _define_ruleset(values)
-  text = 'JSON file (default: the one beside the submission)'
-  _string(values, 'tuning_search_space', None, text)
-  _number(values, 'num_tuning_trials', 1, 'trials in each study')
-  _number(values, 'num_studies', 1, 'repetitions of the whole tuning')
-  text = 'of the experiment (default: drawn once and kept)'
-  _number(values, 'seed', 0, text)
-  _number(values, 'max_steps', 1, 'end trials after so many steps')
-  text = 'between checkpoints, besides those at evaluations'
-  flags.DEFINE_float(
-    'checkpoint_minutes', 10.0, text, flag_values=values, lower_bound=0.0
-  )
-  _string(values, 'experiment_dir', 'experiments', 'where results go')
-  text = 'what the machine must be: a profile, such as 1xh200; auto: any'
-  _string(values, 'hardware', 'auto', text)
-  _define_hosts(values)
-
-
-def _define_hosts(values: Values) -> None:
-  text = 'ADDRESS:PORT of the first host, if trials take several hosts'
-  _string(values, 'coordinator', None, text)
-  _number(values, 'num_processes', 1, 'how many hosts, a process on each')
-  _number(values, 'process_index', 0, 'which of them this is; the first is 0')
-
-
-def _define_run(values: Values) -> None:
-  _string(values, 'workload', None, 'name of the workload')
-  _string(values, 'submission', None, 'a name, a .py file or a folder')
-  text = 'default: the name of the submission'
-  _string(values, 'experiment_name', None, text)
-  _define_trials(values)
-
-
-def _define_bench(values: Values) -> None:
-  _list(values, 'submissions', 'names, .py files or folders')
-  text = 'only these (default: all that the benchmark scores)'
-  _list(values, 'workloads', text)
-  _define_trials(values)
-
-
-def _define_score(values: Values) -> None:
-  text = 'a name or a TOML file (default: that of --among, or mini)'
-  _string(values, 'benchmark', None, text)
-  _define_ruleset(values)
-  _list(values, 'workloads', 'score only these (default: all base workloads)')
-  _choice(values, 'by', ('time', 'steps'), 'what submissions are compared by')
-  text = 'rank among a published board: a name (algoperf-0.5) or a CSV file'
-  _string(values, 'among', None, text)
-  text = 'fewest evaluations and a 100-point integral, as AlgoPerf’s scorer'
-  _switch(values, 'as_published', text)
-  text = 'submission that speed-ups are relative to (default: the benchmark’s)'
-  _string(values, 'reference', None, text)
-  text = 'two submissions: how many more studies would tell them apart?'
-  _list(values, 'separate', text)
-  _switch(values, 'strict', 'refuse logs that are not complete and in order')
-  text = 'compare in spite of different: hardware, definitions'
-  _list(values, 'allow', text)
-  _string(values, 'output_dir', None, 'where tables and figures go')
-  _string(values, 'report', None, 'one HTML file with everything')
-
-
-def _define_new(values: Values) -> None:
-  text = '; '.join(f'{name} ({what})' for name, what in TEMPLATES.items())
-  _choice(values, 'template', tuple(TEMPLATES), text)
-  _string(values, 'dir', '.', 'where to create its folder')
-
-
-def _define_check(values: Values) -> None:
-  _define_benchmark(values)
-  text = 'JSON file (default: the one beside the submission)'
-  _string(values, 'tuning_search_space', None, text)
-
-
-def _define_doctor(values: Values) -> None:
-  _define_benchmark(values)
-  _define_data(values)
-
-
 # From flags to typed values.
 
 
-def _trial_options(values: Values) -> commands.TrialOptions:
-  return commands.TrialOptions(
+def _trial_options(values: Values) -> training.TrialOptions:
+  return training.TrialOptions(
     benchmark=_benchmark(values),
     data_dir=_data_dir(values),
     experiment_dir=_absolute(values.experiment_dir),
@@ -255,7 +132,7 @@ def _host(values: Values) -> hosts.Hosts | None:
 
 def _run(values: Values, arguments: list[str]) -> int:
   _no_arguments(arguments)
-  return commands.run(
+  return training.run(
     _trial_options(values),
     workload=_required(values, 'workload'),
     submission=_required(values, 'submission'),
@@ -265,7 +142,7 @@ def _run(values: Values, arguments: list[str]) -> int:
 
 def _bench(values: Values, arguments: list[str]) -> int:
   _no_arguments(arguments)
-  return commands.bench(
+  return training.bench(
     _trial_options(values),
     submissions=_required(values, 'submissions'),
     workloads=values.workloads,
@@ -363,49 +240,49 @@ COMMANDS = {
   'list': Command(
     summary='workloads, submissions and benchmarks that there are',
     arguments='[workloads | submissions | benchmarks] [--benchmark=mini]',
-    define=_define_benchmark,
+    define=command_flags.benchmark,
     run=lambda values, kinds: commands.show_list(kinds, _benchmark(values)),
   ),
   'run': Command(
     summary='train one workload with one submission, and time it',
     arguments='--workload=NAME --submission=NAME_OR_PATH',
-    define=_define_run,
+    define=command_flags.run,
     run=_run,
   ),
   'bench': Command(
     summary='run a whole benchmark: the trials that are missing',
     arguments='--submissions=NAME,… [--benchmark=mini]',
-    define=_define_bench,
+    define=command_flags.bench,
     run=_bench,
   ),
   'score': Command(
     summary='logs in, scores out: times, profiles, scores, figures',
     arguments='LOGS … [--benchmark=mini] [--report=FILE.html]',
-    define=_define_score,
+    define=command_flags.score,
     run=_score,
   ),
   'new': Command(
     summary='create a submission that runs as it is',
     arguments='NAME [--template=optax]',
-    define=_define_new,
+    define=command_flags.new,
     run=_new,
   ),
   'check': Command(
     summary='is a submission ready to run, and as what is it read',
     arguments='NAME_OR_PATH [--benchmark=mini]',
-    define=_define_check,
+    define=command_flags.check,
     run=_check,
   ),
   'data': Command(
     summary='make the data of a workload, or say what is there',
     arguments='prepare WORKLOAD … | status [WORKLOAD …]',
-    define=_define_data,
+    define=command_flags.data,
     run=_data,
   ),
   'doctor': Command(
     summary='is this machine ready, and if not, what to do',
     arguments='[--benchmark=mini]',
-    define=_define_doctor,
+    define=command_flags.doctor,
     run=_doctor,
   ),
 }

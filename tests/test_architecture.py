@@ -27,6 +27,7 @@ _ALLOWED_INSIDE = {'algoperf': {'workloads.registry', 'scoring'}}
 # references are compared to see whether a submission changed the environment.
 _READS_FLAGS = {
   'algoperf/cli.py',
+  'algoperf/command_flags.py',
   'algoperf/references.py',
   'workloads/data/ahead.py',
 }
