@@ -200,6 +200,14 @@ def _data(values: Values, arguments: list[str]) -> int:
   )
 
 
+def _verify(values: Values, arguments: list[str]) -> int:
+  if not arguments:
+    raise spec.UsageError(
+      'verify what? e.g. algoperf verify experiments/nadamw'
+    )
+  return commands.verify(arguments, _data_dir(values))
+
+
 def _doctor(values: Values, arguments: list[str]) -> int:
   _no_arguments(arguments)
   return commands.doctor(
@@ -260,6 +268,12 @@ COMMANDS = {
     arguments='LOGS … [--benchmark=mini] [--report=FILE.html]',
     define=command_flags.score,
     run=_score,
+  ),
+  'verify': Command(
+    summary='evaluate what reached its target again, and check its records',
+    arguments='RUN …',
+    define=command_flags.data,
+    run=_verify,
   ),
   'new': Command(
     summary='create a submission that runs as it is',

@@ -184,3 +184,20 @@ def _report(findings: 'Iterable[doctor_lib.Finding]') -> int:
       problems += 1
       print(f'         → {finding.advice}')
   return 1 if problems else 0
+
+
+def verify(runs: Sequence[str], data_dir: str) -> int:
+  """Confirms results, or says what keeps them from being confirmed."""
+  from algoperf import reevaluation, verification
+
+  evaluate = reevaluation.Evaluator(data_dir)
+  refused = 0
+  for run in runs:
+    for directory in verification.trials(pathlib.Path(run)):
+      found = list(verification.problems(directory.absolute(), evaluate))
+      verdict = 'REFUSED' if found else 'verified'
+      print(f'{verdict:8} {directory}', flush=True)
+      for problem in found:
+        print(f'         {problem.kind}: {problem.message}', flush=True)
+      refused += bool(found)
+  return 1 if refused else 0
