@@ -1,9 +1,11 @@
 """`algoperf data`: what there is, and making what there is not."""
 
+import os
 import pathlib
 import shutil
 
 import pytest
+from tensorflow_datasets.core.utils import file_utils
 
 from algoperf import cli
 
@@ -42,7 +44,9 @@ def test_half_prepared_data_are_one_line_with_the_command(
   tmp_path: pathlib.Path, capfd: pytest.CaptureFixture, command: str
 ):
   """And a trial makes no large data set by itself."""
-  (tmp_path / 'wmt17_translate/de-en/1.0.0.incompleteAB12').mkdir(parents=True)
+  version = tmp_path / 'wmt17_translate/de-en/1.0.0'
+  # As TFDS names what it is writing.
+  os.makedirs(file_utils._get_incomplete_dir(version))
   arguments = [*command.split(), f'--data_dir={tmp_path}']
   if command == 'run':
     arguments += ['--workload=wmt', '--submission=nadamw', '--benchmark=core']

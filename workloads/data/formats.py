@@ -34,6 +34,17 @@ def of(directory: pathlib.Path) -> set[str]:
   return {first, *info.get('alternativeFileFormats', ())}
 
 
+def unfinished(directory: pathlib.Path) -> list[pathlib.Path]:
+  """What interrupted preparations of a version have left behind.
+
+  Args:
+    directory: where the version would be; any version for '…/imagenet2012/*'.
+  """
+  # As TFDS names what it is writing, and as it once did.
+  patterns = (f'incomplete.*_{directory.name}', f'{directory.name}.incomplete*')
+  return [p for pattern in patterns for p in directory.parent.glob(pattern)]
+
+
 def add_random_access(
   directory: pathlib.Path, report: Callable[[str], None]
 ) -> None:

@@ -76,7 +76,7 @@ def _directory(data_dir: str, name: str, split: str, workload: str) -> str:
     if _VERSION.fullmatch(path.parent.name)
   ]
   if not versions:
-    state = 'not finished' if any(root.glob('*.incomplete*')) else 'missing'
+    state = 'not finished' if formats.unfinished(root / '*') else 'missing'
     raise spec.UsageError(
       f'The data set {name} in {data_dir} is {state}: {mend}'
     )

@@ -59,8 +59,8 @@ def prepare(
         f'{directory} has neither array_record files, nor TFRecord files that '
         'could be converted: delete it, or choose another --data_dir.'
       )
-    for unfinished in directory.parent.glob(f'{directory.name}.incomplete*'):
-      shutil.rmtree(unfinished)
+    for path in formats.unfinished(directory):
+      shutil.rmtree(path)
     report(f'{builder.name}: writing {directory}')
     builder.download_and_prepare(
       file_format=formats.RANDOM_ACCESS, download_dir=root / 'downloads'

@@ -1,14 +1,16 @@
 """Data sets on disk: written once, whole, and read back as they were."""
 
 import multiprocessing
+import os
 import pathlib
 
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+from tensorflow_datasets.core.utils import file_utils
 
 from algoperf import spec
-from workloads.data import store
+from workloads.data import splits, store
 
 WORDS = ['schön', '', 'tree']
 
@@ -82,6 +84,16 @@ def test_what_is_no_data_set_is_left_alone(tmp_path):
   with pytest.raises(spec.UsageError, match='delete it, or choose'):
     store.prepare(Words(data_dir=tmp_path))
   assert (directory / 'somebody.txt').exists()
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path):
+  builder = Words(data_dir=tmp_path)
+  left = file_utils._get_incomplete_dir(builder.data_path)
+  os.makedirs(f'{left}/shards')
+  with pytest.raises(spec.UsageError, match='is not finished: run'):
+    splits.open_split(str(tmp_path), 'words', 'train')
+  store.prepare(builder)
+  assert [path.name for path in (tmp_path / 'words').iterdir()] == ['1.0.0']
 
 
 def test_processes_that_prepare_at_once_agree(tmp_path):

@@ -1,10 +1,12 @@
 """ImageNet from archives in the form in which it is published."""
 
 import dataclasses
+import hashlib
 import io
 import tarfile
 
 import pytest
+import tensorflow_datasets as tfds
 
 from algoperf import spec
 from tests.workloads import tiny_data
@@ -44,7 +46,7 @@ def inner(label):
 
 
 @pytest.fixture
-def data_dir(tmp_path):
+def data_dir(tmp_path, monkeypatch):
   manual = tmp_path / 'downloads' / 'manual'
   manual.mkdir(parents=True)
   with tarfile.open(manual / archives.TRAIN, 'w') as archive:
@@ -57,6 +59,9 @@ def data_dir(tmp_path):
     for label in (999, 12):
       name = f'imagenetv2-matched-frequency-format-val/{label}/0ab.jpeg'
       add(archive, name, IMAGES[3])
+  for name in archives.CHECKSUMS:
+    digest = hashlib.sha256((manual / name).read_bytes()).hexdigest()
+    monkeypatch.setitem(archives.CHECKSUMS, name, f'sha256:{digest}')
   return tmp_path
 
 
@@ -114,10 +119,36 @@ def test_archives_that_lack_images(data_dir):
   assert not list(data_dir.glob('imagenet2012/*/dataset_info.json'))
 
 
-def test_damaged_archives(data_dir):
-  path = data_dir / 'downloads' / 'manual' / archives.TRAIN
-  path.write_bytes(path.read_bytes()[:3000])
-  assert 'damaged' in refusal(data_dir)
+@pytest.mark.parametrize('name', archives.CHECKSUMS)
+def test_archives_that_are_not_the_published_ones(data_dir, name):
+  path = data_dir / 'downloads' / 'manual' / name
+  content = bytearray(path.read_bytes())
+  content[-1] ^= 1
+  path.write_bytes(content)
+  assert f'{path} is not the published one, or damaged' in refusal(data_dir)
+  assert not (data_dir / 'imagenet2012').exists()
+
+
+def test_the_check_says_how_far_it_is(data_dir, monkeypatch):
+  monkeypatch.setattr(archives, '_BLOCK', 1 << 10)
+  monkeypatch.setattr(archives, '_REPORTED', 1 << 13)
+  said = []
+  workload.ResNetWorkload(TINY).prepare_data(str(data_dir), said.append)
+  assert f'{archives.TRAIN}: 40% checked' in said
+  assert said[-2:] == [
+    f'imagenet2012: writing {data_dir}/imagenet2012/5.1.0',
+    f'imagenet_v2: writing {data_dir}/imagenet_v2/matched-frequency/3.0.0',
+  ]
+
+
+def test_checksums_of_the_published_archives():
+  """That of the third as TFDS has it."""
+  known = tfds.core.tfds_path('datasets/imagenet_v2/checksums.tsv').read_text()
+  kind, digest = archives.CHECKSUMS[archives.TEST].split(':')
+  assert kind == 'sha256' and digest in known
+  for name in (archives.TRAIN, archives.VALIDATION):
+    kind, digest = archives.CHECKSUMS[name].split(':')
+    assert kind == 'md5' and len(digest) == 32
 
 
 def test_half_of_a_data_set_is_not_enough(data_dir):
