@@ -24,6 +24,7 @@ class Config:
   eval_batch_size: int
   dtype: str = 'float32'  # Of activations and logits.
   in_memory: bool = False  # The data, and batches for evaluation.
+  workers: int = 0  # Processes that make examples, at most; else a thread does.
 
 
 class Data(Protocol):

@@ -9,84 +9,22 @@ import numpy as np
 import pytest
 
 from algoperf import spec
-from tests.workloads import tiny_text
-from tests.workloads.streams import assert_same, joined, take
+from tests.workloads.pipelines import DOCUMENTS, FINEWEB, LM1B
+from tests.workloads.streams import take
 from workloads.data import packing, splits
 from workloads.language_model import (
-  configs,
   fineweb,
   fineweb_text,
   lm1b,
   workload,
 )
 
-_SMALL = {
-  'width': 16,
-  'layers': 1,
-  'heads': 2,
-  'mlp_width': 16,
-  'workers': 0,
-}
-FINEWEB = dataclasses.replace(
-  configs.FINEWEBEDU,
-  vocab_size=500,
-  sequence_length=16,
-  eval_batch_size=4,
-  num_eval_train_examples=6,
-  num_validation_examples=6,
-  **_SMALL,
-)
-LM1B = dataclasses.replace(
-  configs.LM1B,
-  vocab_size=100,
-  sequence_length=24,
-  eval_length=40,
-  eval_batch_size=8,
-  num_eval_train_examples=12,
-  **_SMALL,
-)
 KEY = np.array([3, 7], np.uint32)
-DOCUMENTS = tiny_text.documents(200, 500)
 BOTH = pytest.mark.parametrize(
   ('module', 'config'),
   [(fineweb, FINEWEB), (lm1b, LM1B)],
   ids=['fineweb', 'lm1b'],
 )
-
-
-@pytest.fixture(scope='module')
-def tiny(tmp_path_factory) -> str:
-  path = str(tmp_path_factory.mktemp('text'))
-  tiny_text.write_fineweb(path, DOCUMENTS, FINEWEB.sequence_length)
-  tiny_text.write_lm1b(path, {'train': 90, 'test': 41})
-  lm1b.prepare(LM1B, path, spec.silent)
-  return path
-
-
-@BOTH
-def test_batches_do_not_depend_on_workers_or_hosts(tiny, module, config):
-  expected = take(module.train_batches(config, tiny, 4, KEY), 5)
-  working = dataclasses.replace(config, workers=1)
-  assert_same(take(module.train_batches(working, tiny, 4, KEY), 5), expected)
-  hosts = [
-    take(module.train_batches(config, tiny, 4, KEY, (i, 2)), 5)
-    for i in range(2)
-  ]
-  assert_same(joined(hosts), expected)
-  other = take(module.train_batches(config, tiny, 4, KEY + 1), 1)
-  assert np.any(other[0]['targets'] != expected[0]['targets'])
-
-
-@BOTH
-def test_a_stream_continues_from_its_state(tiny, module, config):
-  queue = module.train_batches(config, tiny, 4, KEY)
-  for _ in range(3):
-    next(queue)
-  state = queue.get_state()
-  expected = take(queue, 6)
-  again = module.train_batches(config, tiny, 4, KEY)
-  again.set_state(state)
-  assert_same(take(again, 6), expected)
 
 
 @BOTH

@@ -35,12 +35,12 @@ _ORDER, _TRANSFORM = 0, 1  # What a random stream is for.
 
 
 def workers(most: int) -> int:
-  """As many processes as there are cores to spare, so many at most."""
+  """A process for each core but one, so many at most; on few cores a thread."""
   try:
     cores = len(os.sched_getaffinity(0))
   except AttributeError:  # Not on Linux.
     cores = os.cpu_count() or 1
-  return min(most, cores - 1)
+  return min(most, cores - 1) if cores > 2 else 0
 
 
 def train_stream(

@@ -45,6 +45,7 @@ IMAGENET = Config(
   num_validation_examples=50_000,
   num_test_examples=10_000,
   eval_batch_size=1024,
+  workers=64,
   stage_sizes=(3, 4, 6, 3),
   width=64,
   stem_kernel=7,

@@ -11,7 +11,6 @@ Dimensions: B batch, H height, W width, C channels, P = W C.
 from collections.abc import Iterator
 import dataclasses
 import math
-import os
 
 import numpy as np
 
@@ -74,7 +73,7 @@ def train_batches(
     data_rng=data_rng,
     batch_size=batch_size,
     transform=Augment(config),
-    workers=_workers(),
+    workers=stream.workers(config.workers),
   )
 
 
@@ -90,7 +89,7 @@ def eval_batches(
     _source(config, data_dir, split),
     batch_size=batch_size,
     transform=Preprocess(config),
-    workers=_workers(),
+    workers=stream.workers(config.workers),
     tight=tight,
   )
 
@@ -241,12 +240,3 @@ def _place(config: configs.Config, split: str) -> tuple[str, str]:
   if split == 'test':
     return _TEST_SET, 'test'
   return config.dataset, 'train' if split == 'eval_train' else split
-
-
-def _workers() -> int:
-  """A process for each core but one, which feeds the devices; few: a thread."""
-  try:
-    cores = len(os.sched_getaffinity(0))
-  except AttributeError:  # Not on Linux.
-    cores = os.cpu_count() or 1
-  return cores - 1 if cores > 2 else 0

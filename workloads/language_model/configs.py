@@ -25,7 +25,6 @@ class Config(family.Config):
   vocab_size: int
   sequence_length: int
   eval_length: int | None = None  # Of rows in evaluation, if not the same.
-  workers: int = 0  # Processes that tokenise, at most; else a thread does.
 
   # Model.
   width: int

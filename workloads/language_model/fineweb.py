@@ -132,7 +132,10 @@ def eval_batches(
   counts = {
     'eval_train': config.num_eval_train_examples,
     'validation': config.num_validation_examples,
+    'test': config.num_test_examples,
   }
+  if not counts[split]:
+    return
   whole = config.eval_batch_size
   limit = math.ceil(counts[split] / whole) * whole
   stored = 'train' if split == 'eval_train' else split

@@ -21,7 +21,6 @@ class Config(family.Config):
   mlp_width: int
   heads: int
   layers: int  # Of the encoder, and again of the decoder.
-  workers: int = 0  # Processes that tokenise, at most; else a thread does.
   activation: Literal['relu', 'tanh'] = 'relu'
   glu: bool = False  # A second dense layer multiplies the activations.
   post_ln: bool = False  # Normalise sums, not the inputs of sublayers.

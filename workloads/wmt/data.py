@@ -10,6 +10,7 @@ pairs and not the stored one, shuffled within a buffer of 1,024.
 from collections.abc import Iterator, Mapping
 import dataclasses
 import functools
+import itertools
 import pathlib
 
 import grain
@@ -78,11 +79,13 @@ def load(
   """Token ids of all inputs and targets of a split, in the order on disk.
 
   Pairs with more than `max_length` tokens on a side are left out. 'eval_train'
-  is the first part of the training pairs.
+  is the first part of the training pairs that are left.
   """
   encode = _encoder(config, data_dir)
   encoded = map(encode, _source(config, data_dir, split))
-  kept = [pair for pair in encoded if _fits(pair, config.max_length)]
+  fitting = (pair for pair in encoded if _fits(pair, config.max_length))
+  limit = config.num_eval_train_examples if split == 'eval_train' else None
+  kept = list(itertools.islice(fitting, limit))
   return [p['inputs'] for p in kept], [p['targets'] for p in kept]
 
 
@@ -188,7 +191,6 @@ def _source(
     data_dir,
     corpus.train if training else corpus.held_out,
     'train' if training else split,
-    limit=config.num_eval_train_examples if split == 'eval_train' else None,
     workload=config.name,
   )
 

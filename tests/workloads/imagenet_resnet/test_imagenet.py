@@ -14,29 +14,14 @@ import scipy.stats
 
 from algoperf import spec
 from tests.workloads import tiny_data
+from tests.workloads.pipelines import IMAGENET as TINY
 from workloads.data import images, splits
-from workloads.imagenet_resnet import configs, imagenet, workload
+from workloads.imagenet_resnet import imagenet, workload
 
-TINY = dataclasses.replace(
-  configs.IMAGENET,
-  name='tiny_imagenet',
-  image_shape=(32, 32, 3),
-  width=2,
-  stage_sizes=(1,),
-  num_eval_train_examples=9,
-  eval_batch_size=4,
-)
 KEY = np.array([3, 4], np.uint32)
 MEAN = 255 * np.array([0.485, 0.456, 0.406])
 STDDEV = 255 * np.array([0.229, 0.224, 0.225])
 SIDES = strategies.integers(1, 700)
-
-
-@pytest.fixture(scope='module')
-def tiny_dir(tmp_path_factory):
-  path = tmp_path_factory.mktemp('data')
-  tiny_data.write_imagenet(path)
-  return str(path)
 
 
 def stored(data_dir, name='imagenet2012', split='train'):
@@ -162,11 +147,9 @@ def test_an_unreadable_image_is_named(damage):
     ('test', 'imagenet_v2/matched-frequency', 'test', 6),
   ],
 )
-def test_evaluation_batches(tiny_dir, split, name, stored_split, size):
-  expected = stored(tiny_dir, name, stored_split)[:size]
-  queue = workload.ResNetWorkload(TINY).build_input_queue(
-    KEY, split, tiny_dir, 4
-  )
+def test_evaluation_batches(tiny, split, name, stored_split, size):
+  expected = stored(tiny, name, stored_split)[:size]
+  queue = workload.ResNetWorkload(TINY).build_input_queue(KEY, split, tiny, 4)
   found = list(queue)
   rows = {key: np.concatenate([b[key] for b in found]) for key in found[0]}
   assert rows['inputs'].shape == (-(-size // 4) * 4, 32, 32, 3)
@@ -177,14 +160,14 @@ def test_evaluation_batches(tiny_dir, split, name, stored_split, size):
   assert not rows['inputs'][size:].any()
 
 
-def test_training_batches(tiny_dir):
+def test_training_batches(tiny):
   work = workload.ResNetWorkload(TINY)
-  queue = work.build_input_queue(KEY, 'train', tiny_dir, 23)
+  queue = work.build_input_queue(KEY, 'train', tiny, 23)
   first, state, second = next(queue), queue.get_state(), next(queue)
   queue.set_state(state)
   np.testing.assert_array_equal(next(queue)['inputs'], second['inputs'])
   queue.close()
-  labels = sorted(label for _, label in stored(tiny_dir))
+  labels = sorted(label for _, label in stored(tiny))
   assert sorted(first['targets']) == sorted(second['targets']) == labels
   assert first['inputs'].shape == (23, 32, 32, 3)
   assert first['inputs'].dtype == np.float32
@@ -193,7 +176,7 @@ def test_training_batches(tiny_dir):
   assert np.all(np.abs(first['inputs'] - again).max(axis=(1, 2, 3)) > 0.1)
 
 
-def test_evaluation_is_over_whole_splits(tiny_dir):
+def test_evaluation_is_over_whole_splits(tiny):
   work = workload.ResNetWorkload(TINY)
   params, state = work.init_model_fn(jax.random.PRNGKey(0))
   params['Dense_0']['kernel'] = 50 * params['Dense_0']['kernel']
@@ -207,18 +190,18 @@ def test_evaluation_is_over_whole_splits(tiny_dir):
     ('validation', 'imagenet2012', 'validation', 11),
     ('test', 'imagenet_v2/matched-frequency', 'test', 6),
   ):
-    examples = stored(tiny_dir, name, stored_split)[:size]
+    examples = stored(tiny, name, stored_split)[:size]
     inputs = np.stack([middle(image) for image, _ in examples])
     logits = np.asarray(model(inputs.astype(np.float32)), np.float64)
     labels = np.array([label for _, label in examples])
     losses = -scipy.special.log_softmax(logits, axis=1)[range(size), labels]
-    found = work.evaluate_split(split, params, state, None, tiny_dir)
+    found = work.evaluate_split(split, params, state, None, tiny)
     np.testing.assert_allclose(found['loss'], losses.mean(), rtol=1e-4)
     assert found['accuracy'] == (logits.argmax(axis=1) == labels).mean()
 
 
-def test_data_is_ready_once_both_sets_are_there(tiny_dir, tmp_path):
+def test_data_is_ready_once_both_sets_are_there(tiny, tmp_path):
   work = workload.ResNetWorkload(TINY)
-  assert work.data_is_ready(tiny_dir)
-  work.prepare_data(tiny_dir)
+  assert work.data_is_ready(tiny)
+  work.prepare_data(tiny)
   assert not work.data_is_ready(str(tmp_path))
