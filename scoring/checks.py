@@ -111,11 +111,21 @@ def among(
   ]
 
 
-def unscored(others: Mapping[str, int]) -> list[notices.Notice]:
+def unscored(
+  others: Mapping[str, int], benchmark: benchmark_lib.Benchmark
+) -> list[notices.Notice]:
   """Workloads that there are so many trials of, but that are not scored."""
+  without_target = {
+    row.name
+    for row in benchmark.workloads
+    if row.goal.validation_target is None
+  }
   return [
     notices.Notice(
-      kind='not scored', workload=name, message=f'{number} trials left out'
+      kind='not scored',
+      workload=name,
+      message=f'{number} trials left out'
+      + (', as no target is set yet' if name in without_target else ''),
     )
     for name, number in others.items()
   ]

@@ -70,7 +70,7 @@ def gather(asked: question.Question, found: reading.Reading) -> Evidence:
     notices=[
       *found.notices,
       *logs.notices,
-      *checks.unscored(found.others),
+      *checks.unscored(found.others, asked.benchmark),
       *checks.mixed(logs.trials, asked.benchmark),
       *checks.endings(trials),
       *calibrations.differing(trials),

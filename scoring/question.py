@@ -205,6 +205,7 @@ def _goals(
     if goal.validation_target is None:
       raise spec.UsageError(
         f'workload {name!r} has no validation_target in benchmark '
-        f'{benchmark.name!r}, so it cannot be scored: set one or leave it out'
+        f'{benchmark.name!r}, so it cannot be scored: leave it out, or let '
+        f'scripts/set_targets set one'
       )
   return goals

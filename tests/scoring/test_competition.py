@@ -202,7 +202,7 @@ def test_scores_over_chosen_workloads(tmp_path: pathlib.Path):
 @pytest.mark.parametrize(
   ('arguments', 'message'),
   [
-    ({'workloads': ['lm_new']}, "'lm_new' has no validation_target"),
+    ({'workloads': ['lm_new']}, "'lm_new' has no val.*scripts/set_targets"),
     ({'workloads': ['lm_bog']}, 'did you mean lm_big'),
     ({'workloads': ['vit']}, 'no trials of vit; those found are of lm: '),
     ({'ruleset': 'extern'}, 'did you mean external'),

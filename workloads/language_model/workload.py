@@ -99,7 +99,8 @@ class LanguageModelWorkload(family.Workload):
 
     Returns:
       'summed' over tokens (float32), 'n_valid_examples' (tokens, or the sum of
-      the mask) and 'per_example' [B, L], which has the dtype of the logits.
+      the mask) and 'per_example' [B, L], in the dtype of the logits unless the
+      mask has a wider one.
     """
     logp_BxLxV = jax.nn.log_softmax(logits_batch)
     logp_BxL = jnp.take_along_axis(
