@@ -5,11 +5,8 @@ import json
 import math
 from typing import Any
 
-import pandas as pd
-
-from scoring import report, section, sheets
+from scoring import notices, report, section, sheets, studies
 from scoring import result as result_lib
-from scoring.plots import style
 
 _PLACES = ('submission', 'workload', 'study', 'trial')
 _NUMBERS = (
@@ -30,16 +27,15 @@ def winners(result: result_lib.Result) -> section.Section | None:
 
   Each submission has a table of its own, for they differ in their names.
   """
-  columns = ['workload', 'study', 'trial', 'hyperparameters']
-  folds = []
-  known = result.studies[result.studies['hyperparameters'].str.len() > 0]
-  groups = dict(iter(known.groupby('submission', observed=True)))
-  for name in result.scores['submission']:
-    if name in groups:
-      sheet = _points(style.rows(groups[name], columns))
-      folds.append(
-        section.Fold(title=f'{name} ({len(sheet.rows)} studies)', sheet=sheet)
-      )
+  known = {name: [] for name in result.rows.submissions}
+  for study in result.rows.studies:
+    if study.hyperparameters:
+      known[study.submission].append(study)
+  folds = [
+    section.Fold(title=f'{name} ({len(some)} studies)', sheet=_points(some))
+    for name, some in known.items()
+    if some
+  ]
   if not folds:
     return None
   return section.Section(
@@ -50,18 +46,18 @@ def winners(result: result_lib.Result) -> section.Section | None:
   )
 
 
-def _points(trials: Sequence[tuple[str, int, int, str]]) -> sheets.Sheet:
+def _points(some: Sequence[studies.Study]) -> sheets.Sheet:
   """A column for each hyperparameter."""
-  points = [_by_name(json.loads(text)) for *_, text in trials]
+  points = [_by_name(json.loads(study.hyperparameters)) for study in some]
   names = list(dict.fromkeys(name for point in points for name in point))
   rows = [
     [
-      sheets.Cell(text=workload),
-      sheets.Cell(text=str(study)),
-      sheets.Cell(text=str(trial)),
+      sheets.Cell(text=study.workload),
+      sheets.Cell(text=str(study.study)),
+      sheets.Cell(text=str(study.trial)),
       *(sheets.Cell(text=_setting(point.get(name, ''))) for name in names),
     ]
-    for (workload, study, trial, _), point in zip(trials, points, strict=True)
+    for study, point in zip(some, points, strict=True)
   ]
   return sheets.Sheet(header=('workload', 'study', 'trial', *names), rows=rows)
 
@@ -76,21 +72,20 @@ def _setting(value: Any) -> str:
 
 def counts(result: result_lib.Result) -> section.Section:
   """Medians with their intervals, and what became of how many trials."""
-  columns = ['submission', 'workload', 'value', 'last_miss', 'low', 'high']
-  rows = []
-  for row in style.rows(result.cells, [*columns, 'counts', *_NUMBERS]):
-    submission, workload, value, miss, low, high, counts, *counted = row
-    rows.append(
-      [
-        sheets.Cell(text=submission, mark='submission'),
-        sheets.Cell(text=workload),
-        sheets.Cell(text=report.seconds(value), key=value),
-        sheets.Cell(text=_bracket(miss, value), key=miss),
-        sheets.Cell(text=_interval(low, high), key=low),
-        sheets.Cell(text='yes' if counts else 'no'),
-        *(sheets.Cell(text=str(number)) for number in counted),
-      ]
-    )
+  rows = [
+    [
+      sheets.Cell(text=cell.submission, mark='submission'),
+      sheets.Cell(text=cell.workload),
+      sheets.Cell(text=report.seconds(cell.value), key=cell.value),
+      sheets.Cell(
+        text=_bracket(cell.last_miss, cell.value), key=cell.last_miss
+      ),
+      sheets.Cell(text=_interval(cell.low, cell.high), key=cell.low),
+      sheets.Cell(text='yes' if cell.counts else 'no'),
+      *(sheets.Cell(text=str(getattr(cell, name))) for name in _NUMBERS),
+    ]
+    for cell in result.rows.cells
+  ]
   header = (
     'submission',
     'workload',
@@ -139,7 +134,7 @@ def differences(result: result_lib.Result) -> section.Section | None:
       _seconds(row.low),
       _seconds(row.high),
     ]
-    for row in result.differences.itertuples()
+    for row in result.rows.differences
   ]
   if not rows or result.by != 'time':
     return None
@@ -180,9 +175,13 @@ def _change(value: float, other: float) -> sheets.Cell:
 
 def warnings(result: result_lib.Result) -> section.Section:
   """What was wrong with logs, by kind, each with file and line."""
-  folds = []
-  for kind, rows in result.warnings.groupby('kind', sort=False, observed=True):
-    folds.append(section.Fold(title=f'{kind} ({len(rows)})', sheet=_told(rows)))
+  kinds: dict[str, list[notices.Notice]] = {}
+  for notice in result.rows.notices:
+    kinds.setdefault(notice.kind, []).append(notice)
+  folds = [
+    section.Fold(title=f'{kind} ({len(some)})', sheet=_told(some))
+    for kind, some in kinds.items()
+  ]
   text = (
     'What is damaged or missing counts as not reached.'
     if folds
@@ -196,16 +195,16 @@ def warnings(result: result_lib.Result) -> section.Section:
   )
 
 
-def _told(rows: pd.DataFrame) -> sheets.Sheet:
-  known = rows[[*_PLACES, 'message', 'path', 'line']].astype(object)
+def _told(some: Sequence[notices.Notice]) -> sheets.Sheet:
   lines = []
-  for *place, message, path, line in style.rows(
-    known.where(known.notna(), ''), list(known.columns)
-  ):
-    cells = [sheets.Cell(text=str(part)) for part in place]
-    where = f'{path}:{line}' if path and line != '' else path
+  for notice in some:
+    places = (getattr(notice, name) for name in _PLACES)
+    cells = [
+      sheets.Cell(text='' if place is None else str(place)) for place in places
+    ]
+    where = notice.place if notice.path else ''
     cells += [
-      sheets.Cell(text=message),
+      sheets.Cell(text=notice.message),
       sheets.Cell(text=where, mark='code'),
     ]
     lines.append(cells)
@@ -216,13 +215,11 @@ def hardware(result: result_lib.Result) -> section.Section:
   """What ran whose trials."""
   rows = [
     [
-      sheets.Cell(text=submission, mark='submission'),
-      sheets.Cell(text=hardware or 'not recorded'),
-      sheets.Cell(text=str(trials)),
+      sheets.Cell(text=machine.submission, mark='submission'),
+      sheets.Cell(text=machine.hardware or 'not recorded'),
+      sheets.Cell(text=str(machine.trials)),
     ]
-    for submission, hardware, trials in style.rows(
-      result.hardware, ['submission', 'hardware', 'trials']
-    )
+    for machine in result.evidence.machines
   ]
   header = ('submission', 'hardware', 'trials')
   return section.Section(

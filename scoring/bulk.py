@@ -101,7 +101,12 @@ def _table(
     )
   except pa.ArrowInvalid:
     return None
-  return np.stack([column.to_numpy() for column in table.columns])
+  # Not column by column, which would import pandas.
+  blocks = [
+    batch.to_tensor(null_to_nan=True, row_major=False).to_numpy().T
+    for batch in table.to_batches()
+  ]
+  return np.concatenate(blocks, axis=1)
 
 
 def _regular(

@@ -1,11 +1,9 @@
 """Whether machines of one kind were equally fast (`hardware.calibration`)."""
 
-from collections.abc import Iterator, Mapping
-import math
+from collections.abc import Iterable, Iterator, Mapping
+import operator
 
-import pandas as pd
-
-from scoring import notices
+from scoring import logs, notices
 
 FACTOR = 1.5  # Between the fastest and the slowest; above it, it is said.
 _LARGEST = 1e300
@@ -16,36 +14,35 @@ _SPEEDS = {
 }
 
 
-def differing(trials: pd.DataFrame) -> Iterator[notices.Notice]:
-  """Notices of speeds that differ between trials on the same hardware.
-
-  Args:
-    trials: with `hardware`, `path` and `calibration`, what trial.json has
-      (None if nothing).
-  """
-  known = trials[trials['calibration'].notna()]
-  if known.empty:
-    return
-  for hardware, group in known.groupby('hardware', sort=True):
+def differing(records: Iterable[logs.Record]) -> Iterator[notices.Notice]:
+  """Notices of speeds that differ between trials on the same hardware."""
+  groups: dict[str, list[logs.Record]] = {}
+  for record in records:
+    if record.calibration is not None:
+      groups.setdefault(record.hardware, []).append(record)
+  for hardware, group in sorted(groups.items()):
     for key, (what, unit) in _SPEEDS.items():
-      speeds = group['calibration'].map(
-        lambda found, key=key: _speed(found, key)
-      )
-      speeds = speeds.dropna()
-      if speeds.empty or speeds.max() <= FACTOR * speeds.min():
+      speeds = [
+        (speed, record.where.path)
+        for record in group
+        if (speed := _speed(record.calibration, key))
+      ]
+      if not speeds:
         continue
-      slow, fast = speeds.idxmin(), speeds.idxmax()
-      yield notices.Notice(
-        kind='uneven machines',
-        path=group['path'][slow],
-        message=f'{what} at {speeds[slow]:.4g} {unit}, {speeds[fast]:.4g} in '
-        f'{group["path"][fast]}, both on {hardware or "unknown hardware"}',
-      )
+      slow, slow_path = min(speeds, key=operator.itemgetter(0))
+      fast, fast_path = max(speeds, key=operator.itemgetter(0))
+      if fast > FACTOR * slow:
+        yield notices.Notice(
+          kind='uneven machines',
+          path=slow_path,
+          message=f'{what} at {slow:.4g} {unit}, {fast:.4g} in {fast_path}, '
+          f'both on {hardware or "unknown hardware"}',
+        )
 
 
 def _speed(found: object, key: str) -> float:
-  """One speed of a calibration, NaN if there is none."""
+  """One speed of a calibration, 0 if there is none."""
   value = found.get(key) if isinstance(found, Mapping) else None
   if isinstance(value, bool) or not isinstance(value, int | float):
-    return math.nan
-  return float(value) if 0 < value < _LARGEST else math.nan
+    return 0.0
+  return float(value) if 0 < value < _LARGEST else 0.0

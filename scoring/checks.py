@@ -4,14 +4,12 @@ Most of it is a notice, which `--strict` refuses. Comparisons that cannot mean
 anything are refused at once, unless they are allowed by name.
 """
 
-from collections.abc import Container, Iterable, Mapping
-from typing import Any
-
-import pandas as pd
+import collections
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from algoperf import benchmark as benchmark_lib
 from algoperf import spec
-from scoring import notices, published, question
+from scoring import logs, notices, published, question, studies, times
 
 # Notices that do not say that a rule was broken.
 _HARMLESS = (
@@ -26,11 +24,13 @@ _HARMLESS = (
 )
 
 
-def one_comparison(trials: pd.DataFrame, allow: Container[str]) -> None:
+def one_comparison(
+  records: Iterable[logs.Record], allow: Container[str]
+) -> None:
   """Refuses to compare what was run differently.
 
   Args:
-    trials: with hardware and benchmark_digest, '' where unknown.
+    records: of the trials.
     allow: what may be mixed, of `question.MIXABLE`.
 
   Raises:
@@ -38,12 +38,15 @@ def one_comparison(trials: pd.DataFrame, allow: Container[str]) -> None:
   """
   columns = ('hardware', 'benchmark_digest')
   for what, column in zip(question.MIXABLE, columns, strict=True):
-    known = trials[trials[column] != '']
-    if known[column].nunique() < 2 or what in allow:
+    first: dict[str, logs.Record] = {}
+    for record in records:
+      first.setdefault(getattr(record, column), record)
+    first.pop('', None)
+    if len(first) < 2 or what in allow:
       continue
     examples = '; '.join(
-      f'{_shown(what, row)} (as {row.path})'
-      for row in known.drop_duplicates(column).itertuples()
+      f'{_shown(what, record)} (as {record.where.path})'
+      for record in first.values()
     )
     raise spec.UsageError(
       f'trials with different {what} cannot be compared: {examples}. '
@@ -52,51 +55,54 @@ def one_comparison(trials: pd.DataFrame, allow: Container[str]) -> None:
 
 
 def mixed(
-  trials: pd.DataFrame, benchmark: benchmark_lib.Benchmark
+  records: Iterable[logs.Record], benchmark: benchmark_lib.Benchmark
 ) -> list[notices.Notice]:
   """What may be compared, but should be known."""
   found = []
-  machines = sorted(set(trials['hardware']) - {''})
+  machines = collections.Counter(record.hardware for record in records)
+  unknown = machines.pop('', 0)
   if len(machines) > 1:
     found.append(
       notices.Notice(
         kind='other hardware',
         message=f'trials of {len(machines)} kinds of machines are compared: '
-        f'{"; ".join(machines)}',
+        f'{"; ".join(sorted(machines))}',
       )
     )
-  elif machines and (trials['hardware'] == '').any():
-    count = (trials['hardware'] == '').sum()
-    message = f'{count} trials do not say on which hardware they ran'
+  elif machines and unknown:
+    message = f'{unknown} trials do not say on which hardware they ran'
     found.append(notices.Notice(kind='no hardware', message=message))
-  others = trials[~trials['benchmark_digest'].isin(['', benchmark.digest])]
-  for row in others.drop_duplicates('benchmark_digest').itertuples():
-    count = (others['benchmark_digest'] == row.benchmark_digest).sum()
+  others: dict[str, list[logs.Record]] = {}
+  for record in records:
+    if record.benchmark_digest not in ('', benchmark.digest):
+      others.setdefault(record.benchmark_digest, []).append(record)
+  for some in others.values():
     found.append(
       notices.Notice(
         kind='other definition',
-        message=f'{count} trials were run by {_shown("definitions", row)}, '
-        f'and are scored by {benchmark.name}, digest {benchmark.digest[:8]}',
-        path=row.path,
+        message=f'{len(some)} trials were run by '
+        f'{_shown("definitions", some[0])}, and are scored by '
+        f'{benchmark.name}, digest {benchmark.digest[:8]}',
+        path=some[0].where.path,
       )
     )
   return found
 
 
-def _shown(what: str, row: Any) -> str:
+def _shown(what: str, record: logs.Record) -> str:
   if what == 'hardware':
-    return row.hardware
-  return f'{row.benchmark}, digest {row.benchmark_digest[:8]}'
+    return record.hardware
+  return f'{record.benchmark}, digest {record.benchmark_digest[:8]}'
 
 
 def among(
-  board: published.Board, hardware: pd.DataFrame
+  board: published.Board, machines: Iterable[str]
 ) -> list[notices.Notice]:
   """What to know of a comparison with a published board.
 
   Args:
     board: the board.
-    hardware: of the trials that are ranked among it, with a column hardware.
+    machines: that the trials which are ranked among it ran on.
   """
   text = (
     f'{board.hardware} for the published board {board.benchmark}, {{}} for '
@@ -106,7 +112,7 @@ def among(
     notices.Notice(
       kind='other hardware', message=text.format(machine or 'unknown')
     )
-    for machine in sorted(hardware['hardware'].unique())
+    for machine in sorted(set(machines))
     if not board.ran_on(machine)
   ]
 
@@ -131,101 +137,95 @@ def unscored(
   ]
 
 
-def endings(trials: pd.DataFrame) -> list[notices.Notice]:
+def endings(trials: Iterable[times.Trial]) -> list[notices.Notice]:
   """Trials that ended otherwise than the rules foresee."""
-  disqualified = trials['ended'] == 'disqualified'
-  late = trials['over_budget'] & (trials['time'] == trials['end_time'])
-  cases = (
-    (
-      'disqualified trial',
-      disqualified,
-      'broke a rule (trial.json says which): counts as not reached',
-    ),
-    (
-      'failed trial',
-      trials['failed'] & ~disqualified,
-      'ended as {row.ended!r}',
-    ),
-    (
-      'reached late',
-      late,
-      'the target was reached after {row.time:.0f} s, over the budget; counted',
-    ),
-  )
-  return [
-    notices.Notice(
-      kind=kind,
-      message=message.format(row=row),
-      submission=row.submission,
-      workload=row.workload,
-      study=row.study,
-      trial=row.trial,
-      path=row.path,
-    )
-    for kind, which, message in cases
-    for row in trials[which].itertuples()
-  ]
+  disqualified, failed, late = [], [], []
+  for trial in trials:
+    if trial.record.ended == 'disqualified':
+      message = 'broke a rule (trial.json says which): counts as not reached'
+      disqualified.append(trial.where.notice('disqualified trial', message))
+    elif trial.failed:
+      message = f'ended as {trial.record.ended!r}'
+      failed.append(trial.where.notice('failed trial', message))
+    if trial.over_budget and trial.time == trial.end_time:
+      message = (
+        f'the target was reached after {trial.time:.0f} s, over the budget; '
+        'counted'
+      )
+      late.append(trial.where.notice('reached late', message))
+  return disqualified + failed + late
 
 
 def counts(
-  studies: pd.DataFrame, rules: benchmark_lib.Ruleset
+  found: Sequence[studies.Study], rules: benchmark_lib.Ruleset
 ) -> list[notices.Notice]:
   """Workloads, studies and trials that are missing, or too many.
 
   Args:
-    studies: as `times.Grouping.studies` gives them, missing ones included.
+    found: the studies, missing ones included.
     rules: how many studies and trials there should be.
   """
-  found = []
-  cells = studies.groupby(['submission', 'workload'], observed=True)['trials']
-  trials = cells.sum().unstack('workload')
-  nowhere = trials.columns[(trials == 0).all()]
-  for workload in nowhere:
-    message = (
-      'no submission has any: counts as not reached by all of them '
-      '(--workloads scores without it)'
+  trials = collections.Counter()
+  for study in found:
+    trials[study.submission, study.workload] += study.trials
+  submissions = sorted({study.submission for study in found})
+  workloads = sorted({study.workload for study in found})
+  nowhere = [
+    workload
+    for workload in workloads
+    if not any(trials[submission, workload] for submission in submissions)
+  ]
+  told = [
+    notices.Notice(
+      kind='no trials at all',
+      workload=workload,
+      message='no submission has any: counts as not reached by all of them '
+      '(--workloads scores without it)',
     )
-    found.append(
-      notices.Notice(
-        kind='no trials at all', workload=workload, message=message
+    for workload in nowhere
+  ]
+  for submission in submissions:
+    number = len({s.study for s in found if s.submission == submission})
+    if number != rules.studies:
+      kind = 'missing studies' if number < rules.studies else 'extra studies'
+      message = f'{number} instead of {rules.studies}'
+      told.append(
+        notices.Notice(kind=kind, submission=submission, message=message)
       )
+  told += [
+    notices.Notice(
+      kind='missing workload',
+      submission=submission,
+      workload=workload,
+      message='no trials: counts as not reached',
     )
-  there = studies.groupby('submission', observed=True)['study'].nunique()
-  for submission, number in there[there != rules.studies].items():
-    kind = 'missing studies' if number < rules.studies else 'extra studies'
-    message = f'{number} instead of {rules.studies}'
-    found.append(
-      notices.Notice(kind=kind, submission=submission, message=message)
-    )
-  cells = trials.drop(columns=nowhere).stack()
-  for submission, workload in cells[cells == 0].index:
-    found.append(
-      notices.Notice(
-        kind='missing workload',
-        submission=submission,
-        workload=workload,
-        message='no trials: counts as not reached',
-      )
-    )
-  known = cells[cells > 0].index
-  odd = studies[studies['trials'] != rules.trials]
-  odd = odd[pd.MultiIndex.from_frame(odd[known.names]).isin(known)]
-  return found + [_odd_study(row, rules) for row in odd.itertuples()]
+    for submission in submissions
+    for workload in workloads
+    if workload not in nowhere and not trials[submission, workload]
+  ]
+  return told + [
+    _odd_study(study, rules)
+    for study in found
+    if study.trials != rules.trials
+    if trials[study.submission, study.workload]
+  ]
 
 
-def _odd_study(row: Any, rules: benchmark_lib.Ruleset) -> notices.Notice:
+def _odd_study(
+  study: studies.Study, rules: benchmark_lib.Ruleset
+) -> notices.Notice:
   """A notice of a study with too few or too many trials."""
-  if not row.trials:
+  if not study.trials:
     kind, message = 'missing study', 'no trials: counts as not reached'
   else:
-    fewer = row.trials < rules.trials
+    fewer = study.trials < rules.trials
     kind = 'missing trials' if fewer else 'extra trials'
-    message = f'{row.trials} instead of {rules.trials}'
+    message = f'{study.trials} instead of {rules.trials}'
   return notices.Notice(
     kind=kind,
-    submission=row.submission,
-    workload=row.workload,
-    study=row.study,
+    submission=study.submission,
+    workload=study.workload,
+    study=study.study,
     message=message,
   )
 

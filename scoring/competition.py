@@ -1,9 +1,7 @@
 """Logs in, scores out: the whole procedure for one benchmark."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 import os
-
-import pandas as pd
 
 from algoperf import benchmark as benchmark_lib
 from scoring import (
@@ -11,15 +9,12 @@ from scoring import (
   checks,
   comparison,
   evidence,
-  notices,
   published,
   question,
   reading,
-  times,
+  studies,
 )
-from scoring.result import Result
-
-_KEYS = {'time': 'time', 'steps': 'step'}  # The least of these wins a study.
+from scoring.result import Result, Rows
 
 
 def score(
@@ -84,32 +79,26 @@ def answer(asked: question.Question, read: reading.Reading) -> Result:
   """Scores the submissions whose logs were read, as `score` does."""
   rules, columns = asked.rules, asked.columns
   found = evidence.gather(asked, read)
-  grouping = times.Grouping.of(found.trials, columns.names)
+  grouping = studies.Grouping.of(found.trials, columns.names)
   fewest = rules.study == 'fewest_evaluations'
-  studies = grouping.studies('rounds' if fewest else _KEYS[asked.by])
-  told = found.notices + checks.counts(studies, asked.ruleset)
+  key = 'rounds' if fewest else studies.MEASURES[asked.by][0]
+  told = [*found.notices]
+  some = grouping.studies(key)
+  told += checks.counts(some, asked.ruleset)
   if asked.strict:
     checks.strictly(told)
   if fewest:  # AlgoPerf's scorer does not know of studies without trials.
-    studies = studies[studies['trials'] > 0]
-  studies['hyperparameters'] = studies.pop('path').map(found.point)
+    some = [study for study in some if study.trials]
+  some = [found.with_point(study) for study in some]
   board = None
   if asked.among is not None:
     board = published.load(asked.among, asked.ruleset.name)
     board.check(asked.benchmark, columns.names)
-    told += checks.among(board, found.hardware)
-    studies = board.among(studies)
-  reference = _reference(asked, studies)
-  compared = comparison.compare(asked, studies, reference)
-  rested = cells.of_studies(
-    studies,
-    found.trials,
-    compared,
-    by=asked.by,
-    trials_due=asked.ruleset.trials,
-  )
+    told += checks.among(board, [m.hardware for m in found.machines])
+    some = board.among(some)
+  reference = _reference(asked, some)
+  compared = comparison.compare(asked, some, reference)
   return Result(
-    **(vars(compared) | {'cells': rested}),
     benchmark=asked.benchmark,
     ruleset=asked.ruleset,
     rules=rules,
@@ -118,15 +107,21 @@ def answer(asked: question.Question, read: reading.Reading) -> Result:
     reference=reference,
     board=board,
     evidence=found,
-    studies=studies,
-    differences=cells.differences(grouping, columns.names),
-    warnings=notices.frame(told),
+    rows=Rows(
+      **vars(compared),
+      cells=cells.of_studies(some, found.trials, compared, asked),
+      studies=some,
+      differences=cells.differences(grouping, columns.names),
+      notices=told,
+    ),
   )
 
 
-def _reference(asked: question.Question, studies: pd.DataFrame) -> str | None:
+def _reference(
+  asked: question.Question, some: Iterable[studies.Study]
+) -> str | None:
   """The submission that speed-ups are relative to, if it takes part."""
-  there = studies['submission'].unique()
+  there = list(dict.fromkeys(study.submission for study in some))
   if asked.reference is not None:
     return question.one_of('reference submission', asked.reference, there)
   return asked.rules.reference if asked.rules.reference in there else None

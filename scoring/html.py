@@ -61,7 +61,7 @@ def render(result: result_lib.Result) -> str:
 
 
 def _versions() -> str:
-  packages = ('algoperf-harness', 'numpy', 'pandas')
+  packages = ('algoperf-harness', 'numpy', 'pyarrow')
   versions = [f'{name} {metadata.version(name)}' for name in packages]
   return (
     f'Written on {datetime.date.today():%d %B %Y} by {", ".join(versions)}, '

@@ -4,12 +4,12 @@ A ledger (`algoperf.ledger`) tells every trial that was started and how it
 ended. Logs that never had one, such as AlgoPerf's, are not blamed for that.
 """
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 import hashlib
 import json
 
 from algoperf import ledger, records
-from scoring import chains, layout, notices
+from scoring import chains, layout, logs, notices
 
 # Files that scores come from.
 _CHECKED = (layout.LOG, records.TRIAL_FILE, 'hparams.json')
@@ -47,25 +47,20 @@ def check(
 
 
 def absent(
-  experiments: layout.Experiments, trials: Mapping[str, Sequence[str]]
+  experiments: layout.Experiments, found: Iterable[logs.Record]
 ) -> Iterator[notices.Notice]:
   """Notices of experiments that had a ledger which is not there.
 
   Args:
     experiments: what there is of them.
-    trials: columns `path` and `ledger`, the mark that trial.json bears; '' if
-      it bears none.
+    found: what trials say, the mark of their ledger included.
   """
   with_ledger = {
     path
     for path, there in experiments.beside.items()
     if any(map(chains.LEDGER.fullmatch, there))
   }
-  had_one = {
-    path.rsplit('/', 3)[0]
-    for path, mark in zip(trials['path'], trials['ledger'], strict=True)
-    if mark
-  }
+  had_one = {record.where.experiment for record in found if record.ledger}
   had_one |= {
     path
     for path, there in experiments.beside.items()

@@ -8,30 +8,46 @@ one trial or some, C: the columns that are read, as in `damage.columns`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent import futures
 import dataclasses
-import functools
 import json
 import operator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from algoperf import records
 from scoring import bulk, damage, layout, machines, notices
 
-if TYPE_CHECKING:
-  import pandas as pd
-
 _META_DATA = 'meta_data_0.json'
 _NO_ROWS_CxR = np.empty((len(damage.columns('')), 0))
-# Columns, and their keys in trial.json.
-_KEYS = {
-  'ended': 'status',
-  'hardware': 'hardware',
-  'benchmark': 'benchmark',
-  'benchmark_digest': 'benchmark_digest',
-  'ledger': 'ledger',
-}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+  """What the files of one trial say, beside its evaluations.
+
+  Attributes:
+    where: it lies, and whose it is.
+    log: 'missing', 'damaged' (no row of it counts) or ''.
+    evaluations: how many count.
+    ended: the status in trial.json; '' if unknown, as all that follows.
+    hardware: a short text.
+    benchmark: the name of the definition that it was run by.
+    benchmark_digest: of that definition.
+    ledger: which line of a ledger started it.
+    calibration: as trial.json has it, whatever that is.
+  """
+
+  where: layout.Trial
+  log: str = ''
+  evaluations: int = 0
+  ended: str = ''
+  hardware: str = ''
+  benchmark: str = ''
+  benchmark_digest: str = ''
+  ledger: str = ''
+  calibration: Any = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,13 +55,7 @@ class Logs:
   """What the logs of some trials say.
 
   Attributes:
-    columns: of `trials`, a row a trial: submission, workload, study, trial and
-      path, in the order of these; `status`: 'missing', 'damaged' (no row of
-      the log counts) or ''; `evaluations`: how many count; `ended`: the status
-      in trial.json; `hardware`: a short text; `benchmark` and
-      `benchmark_digest`: what it was run by; `ledger`: which line of a ledger
-      started it. All '' where unknown. `calibration`: as trial.json has it,
-      whatever that is.
+    records: one a trial, ordered by submission, workload, study, trial, path.
     starts_T1: the evaluations of trial t are starts_T1[t]:starts_T1[t + 1].
     time_N: submission time in seconds, never decreasing within a trial.
     step_N: updates done, likewise.
@@ -55,7 +65,7 @@ class Logs:
     notices: of all that is damaged or missing.
   """
 
-  columns: Mapping[str, Sequence[Any]]
+  records: Sequence[Record]
   starts_T1: np.ndarray
   time_N: np.ndarray
   step_N: np.ndarray
@@ -63,15 +73,6 @@ class Logs:
   validation_N: np.ndarray
   test_N: np.ndarray
   notices: list[notices.Notice]
-
-  @functools.cached_property
-  def trials(self) -> 'pd.DataFrame':
-    """The columns as a frame; submission and workload are categories."""
-    import pandas as pd  # Reading is to start without it.
-
-    names = ('submission', 'workload')
-    frame = pd.DataFrame(self.columns)
-    return frame.astype(dict.fromkeys(names, 'category'))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,7 +82,7 @@ class _Log:
   Attributes:
     values_CxR: of its evaluations.
     lines: where they stand; None: below the header, one after the other.
-    status: as in `Logs.trials`.
+    status: as `Record.log`.
     findings: what is wrong.
   """
 
@@ -114,12 +115,12 @@ def read(trials: Sequence[layout.Trial], metrics: Mapping[str, str]) -> Logs:
     for found in log.findings
   ]
   noticed += _not_finite(known, logs_T, starts_T1, validation_N)
-  columns = _named(known)
-  columns['status'] = [log.status for log in logs_T]
-  columns['evaluations'] = lengths_T
-  columns |= _details(known, noticed)
+  found = [
+    _record(trial, log, noticed)
+    for trial, log in zip(known, logs_T, strict=True)
+  ]
   return Logs(
-    columns=columns,
+    records=found,
     starts_T1=starts_T1,
     time_N=time_N,
     step_N=step_N,
@@ -137,21 +138,30 @@ def _in_order(
   by_workload: dict[str, list[layout.Trial]] = {}
   for trial in trials:
     by_workload.setdefault(trial.workload, []).append(trial)
-  logs = {
-    workload: iter(_of_workload(some, metrics[workload]))
-    for workload, some in by_workload.items()
-  }
+  # While the files of a workload are read, those of the one before are parsed.
+  with futures.ThreadPoolExecutor(1) as parser:
+    parsed = parser.map(
+      _parsed,
+      map(_contents, by_workload.values()),
+      [metrics[workload] for workload in by_workload],
+    )
+    logs = dict(zip(by_workload, map(iter, parsed), strict=True))
   return [next(logs[trial.workload]) for trial in trials]
 
 
-def _of_workload(trials: Sequence[layout.Trial], metric: str) -> list[_Log]:
-  """The logs of trials that have the same metric, in their order."""
+def _contents(trials: Sequence[layout.Trial]) -> list[bytes | OSError]:
+  """The logs of trials as they are, or why they cannot be read."""
   contents: list[bytes | OSError] = []
   for trial in trials:
     try:
       contents.append(trial.read(layout.LOG))
     except OSError as error:
       contents.append(error)
+  return contents
+
+
+def _parsed(contents: Sequence[bytes | OSError], metric: str) -> list[_Log]:
+  """What counts of logs that have the same metric, in their order."""
   there = [content for content in contents if isinstance(content, bytes)]
   values = iter(bulk.read(there, metric))
   return [
@@ -211,36 +221,27 @@ def _not_finite(
     )
 
 
-def _named(trials: Sequence[layout.Trial]) -> dict[str, Any]:
-  """Columns that say whose the trials are."""
-  return {
-    'submission': [trial.submission for trial in trials],
-    'workload': [trial.workload for trial in trials],
-    'study': [trial.study for trial in trials],
-    'trial': [trial.trial for trial in trials],
-    'path': [trial.path for trial in trials],
-  }
-
-
-def _details(
-  trials: Sequence[layout.Trial], noticed: list[notices.Notice]
-) -> dict[str, list[Any]]:
-  """Columns from the files beside the logs."""
-  columns: dict[str, list[Any]] = {name: [] for name in _KEYS}
-  calibrations = columns['calibration'] = []
-  for trial in trials:
-    try:
-      found = _object(trial, records.TRIAL_FILE)
-    except ValueError as error:
-      file = records.TRIAL_FILE
-      noticed.append(trial.notice('damaged trial.json', str(error), file=file))
-      found = {}
-    texts = {name: found.get(key) for name, key in _KEYS.items()}
-    texts['hardware'] = _hardware(trial, found)
-    calibrations.append(found.get('calibration'))
-    for name, text in texts.items():
-      columns[name].append(_text(text))
-  return columns
+def _record(
+  trial: layout.Trial, log: _Log, noticed: list[notices.Notice]
+) -> Record:
+  """The log, and the files beside it."""
+  try:
+    found = _object(trial, records.TRIAL_FILE)
+  except ValueError as error:
+    file = records.TRIAL_FILE
+    noticed.append(trial.notice('damaged trial.json', str(error), file=file))
+    found = {}
+  return Record(
+    where=trial,
+    log=log.status,
+    evaluations=log.values_CxR.shape[1],
+    ended=_text(found.get('status')),
+    hardware=_text(_hardware(trial, found)),
+    benchmark=_text(found.get('benchmark')),
+    benchmark_digest=_text(found.get('benchmark_digest')),
+    ledger=_text(found.get('ledger')),
+    calibration=found.get('calibration'),
+  )
 
 
 def _text(value: object) -> str:

@@ -1,11 +1,6 @@
 """Notices: what a reader of the scores should know, as rows of warnings."""
 
-from collections.abc import Iterable
 import dataclasses
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-  import pandas as pd
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,21 +28,16 @@ class Notice:
   line: int | None = None
 
   @property
-  def place(self) -> str:
-    """Where to look: the file and line, or else what it is about."""
-    if self.path:
-      return self.path if self.line is None else f'{self.path}:{self.line}'
+  def subject(self) -> str:
+    """What it is about, '' if it is about everything."""
     numbers = (('study', self.study), ('trial', self.trial))
     words = [self.submission, self.workload]
     words += [f'{name} {n}' for name, n in numbers if n is not None]
     return ' '.join(filter(None, words))
 
-
-def frame(notices: Iterable[Notice]) -> 'pd.DataFrame':
-  """One row a notice; columns as the fields."""
-  import pandas as pd  # Reading is to start without it.
-
-  columns = [field.name for field in dataclasses.fields(Notice)]
-  rows = [dataclasses.asdict(notice) for notice in notices]
-  numbers = dict.fromkeys(('study', 'trial', 'line'), 'Int64')
-  return pd.DataFrame(rows, columns=columns).astype(numbers)
+  @property
+  def place(self) -> str:
+    """Where to look: the file and line, or else what it is about."""
+    if not self.path:
+      return self.subject
+    return self.path if self.line is None else f'{self.path}:{self.line}'

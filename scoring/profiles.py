@@ -8,12 +8,23 @@ S: submissions, W: base workloads and then held-out variants, B: base workloads,
 x: any leading dimensions, such as resamples.
 """
 
+from collections.abc import Sequence
+import dataclasses
+
 import numpy as np
-import pandas as pd
 
 from scoring import question
 
 _GRID = 100  # Points of AlgoPerf's trapezoid.
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Corner:
+  """A point where a submission's profile starts, rises or ends."""
+
+  submission: str
+  tau: float
+  fraction: float
 
 
 def ratio_array(
@@ -69,47 +80,25 @@ def score_array(
   return shares[np.searchsorted(grid, ratios_xSxB)].mean(axis=-1)
 
 
-def ratios(
-  times: pd.DataFrame, columns: question.Columns, max_ratio: float
-) -> pd.DataFrame:
-  """`ratio_array` of a frame: a row a submission, a column a workload."""
-  values = times[list(columns.names)].to_numpy()
-  return pd.DataFrame(
-    ratio_array(values, columns, max_ratio),
-    index=times.index,
-    columns=pd.Index(columns.workloads, name='workload'),
-  )
-
-
-def profiles(ratios: pd.DataFrame, max_ratio: float) -> pd.DataFrame:
+def profiles(
+  submissions: Sequence[str], ratios_SxB: np.ndarray, max_ratio: float
+) -> list[Corner]:
   """The share of workloads that each submission solves within a factor tau.
 
   Returns:
-    Columns submission, tau, fraction: the corners of a step function that is
-    continuous from the right, from tau = 1 to tau = max_ratio.
+    The corners of a step function that is continuous from the right, from
+    tau = 1 to tau = max_ratio.
   """
-  rows = []
-  for submission, row in zip(ratios.index, ratios.to_numpy(), strict=True):
-    values = np.sort(row)
-    values = values[values <= max_ratio]
-    for tau in np.unique([1.0, *values, max_ratio]):
-      solved = np.searchsorted(values, tau, side='right')
-      rows.append((submission, tau, solved / len(row)))
-  return pd.DataFrame(rows, columns=['submission', 'tau', 'fraction'])
-
-
-def scores(
-  ratios: pd.DataFrame, max_ratio: float, integral: str = 'exact'
-) -> pd.DataFrame:
-  """`score_array` of a frame, best first.
-
-  Returns:
-    Columns rank (ties share the better one), submission, score.
-  """
-  values = score_array(ratios.to_numpy(), max_ratio, integral)
-  frame = pd.DataFrame({'submission': ratios.index, 'score': values})
-  frame.insert(0, 'rank', ranks(values))
-  return frame.sort_values(['rank', 'submission'], ignore_index=True)
+  corners = []
+  for submission, ratios_B in zip(submissions, ratios_SxB, strict=True):
+    solved = np.sort(ratios_B[ratios_B <= max_ratio])
+    taus = np.unique([1.0, *solved, max_ratio])
+    counts = np.searchsorted(solved, taus, side='right')
+    corners += [
+      Corner(submission=submission, tau=tau, fraction=count / len(ratios_B))
+      for tau, count in zip(taus.tolist(), counts.tolist(), strict=True)
+    ]
+  return corners
 
 
 def ranks(scores_xS: np.ndarray) -> np.ndarray:

@@ -6,24 +6,28 @@ says what the times are to, where they come from and what they were taken on.
 Those that come with the package are in `scoring/published/`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+import csv
 import dataclasses
 from importlib import resources
+import math
+import operator
 import os
 import pathlib
 import re
 import tomllib
 from typing import Any
 
-import pandas as pd
-
 from algoperf import benchmark as benchmark_lib
 from algoperf import spec
+from scoring import studies as studies_lib
 
-_KEYS = ['submission', 'workload', 'study']
-_FLOATS = ['time', 'last_miss', 'step', 'last_miss_step']
-_COUNTS = ['trial', 'trials', 'reached']
-COLUMNS = [*_KEYS, *_FLOATS, *_COUNTS]
+_AMOUNTS = ('time', 'last_miss', 'step', 'last_miss_step')
+COLUMNS = (
+  *('submission', 'workload', 'study'),
+  *_AMOUNTS,
+  *('trial', 'trials', 'reached'),
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,7 +45,7 @@ class Board:
     date: on which the table was made, as YYYY-MM-DD.
     command: what made it.
     targets: of each workload, such as 'accuracy >= 0.77'.
-    studies: as `Result.studies`, without hyperparameters.
+    studies: without hyperparameters and paths.
   """
 
   benchmark: str
@@ -54,7 +58,7 @@ class Board:
   date: str
   command: str
   targets: Mapping[str, str]
-  studies: pd.DataFrame
+  studies: Sequence[studies_lib.Study]
 
   def check(
     self, benchmark: benchmark_lib.Benchmark, workloads: Sequence[str]
@@ -93,18 +97,26 @@ class Board:
         return False
     return bool(machine) and not machine.startswith('cpu:')
 
-  def among(self, studies: pd.DataFrame) -> pd.DataFrame:
+  def among(
+    self, studies: Sequence[studies_lib.Study]
+  ) -> list[studies_lib.Study]:
     """The studies of other submissions, followed by those of the board.
 
     Those of the board that have the same name get ' (published)' behind it.
     """
-    own = set(studies['submission'])
-    names = self.studies['submission'].map(
-      lambda name: f'{name} (published)' if name in own else name
-    )
-    theirs = self.studies.assign(submission=names, hyperparameters='')
-    theirs = theirs[theirs['workload'].isin(set(studies['workload']))]
-    return pd.concat([studies, theirs], ignore_index=True)
+    own = {study.submission for study in studies}
+    workloads = {study.workload for study in studies}
+    theirs = [study for study in self.studies if study.workload in workloads]
+    return [*studies, *(_told_apart(study, own) for study in theirs)]
+
+
+def _told_apart(
+  study: studies_lib.Study, others: Container[str]
+) -> studies_lib.Study:
+  if study.submission not in others:
+    return study
+  name = f'{study.submission} (published)'
+  return dataclasses.replace(study, submission=name)
 
 
 def targets(
@@ -164,10 +176,15 @@ def write(board: Board, path: str | os.PathLike[str]) -> list[pathlib.Path]:
     The paths of both files.
   """
   table, about = _paths(path)
-  rows = board.studies.sort_values(_KEYS)[COLUMNS].copy()
-  for name in _FLOATS:
-    rows[name] = rows[name].map(_number)
-  rows.to_csv(table, index=False, lineterminator='\n')
+  lines = [
+    {name: getattr(study, name) for name in COLUMNS}
+    | {name: _number(getattr(study, name)) for name in _AMOUNTS}
+    for study in sorted(board.studies, key=operator.attrgetter(*COLUMNS[:3]))
+  ]
+  with open(table, 'w', encoding='utf-8', newline='') as file:
+    writer = csv.DictWriter(file, COLUMNS, lineterminator='\n')
+    writer.writeheader()
+    writer.writerows(lines)
   lines = [
     f'{field.name} = {_quoted(getattr(board, field.name))}'
     for field in dataclasses.fields(Board)
@@ -198,24 +215,20 @@ def _read(path: pathlib.Path, ruleset: str) -> Board:
   table, about = _paths(path)
   try:
     fields = tomllib.loads(about.read_text(encoding='utf-8'))
-    studies = pd.read_csv(
-      table,
-      dtype=dict.fromkeys(_FLOATS, float) | dict.fromkeys(_COUNTS, 'Int64'),
-      keep_default_na=False,
-      na_values=dict.fromkeys([*_FLOATS, 'trial'], ('', 'nan')),
-    )
-  except (OSError, ValueError) as error:
+    with open(table, encoding='utf-8', newline='') as file:
+      rows = list(csv.DictReader(file, strict=True))
+  except (OSError, ValueError, csv.Error) as error:
     raise spec.UsageError(
       f'cannot read the published board {path}: {error}'
     ) from error
   _check_fields(fields, about)
-  _check_studies(studies, fields['targets'], table)
+  studies = _studies(rows, fields['targets'], table)
   if fields['ruleset'] != ruleset:
     raise spec.UsageError(
       f'{path} is of the {fields["ruleset"]} ruleset: score by '
       f'--ruleset={fields["ruleset"]}, not {ruleset}'
     )
-  return Board(studies=studies[COLUMNS], **fields)
+  return Board(studies=studies, **fields)
 
 
 def _check_fields(fields: Mapping[str, Any], path: pathlib.Path) -> None:
@@ -231,21 +244,50 @@ def _check_fields(fields: Mapping[str, Any], path: pathlib.Path) -> None:
       raise spec.UsageError(f'{path}: {name} is no {what}')
 
 
-def _check_studies(
-  studies: pd.DataFrame, workloads: Mapping[str, str], path: pathlib.Path
-) -> None:
-  """Makes sure that a table is complete and its numbers are possible."""
-  lacking = [name for name in COLUMNS if name not in studies]
+def _studies(
+  rows: Sequence[Mapping[str, str]],
+  workloads: Container[str],
+  path: pathlib.Path,
+) -> list[studies_lib.Study]:
+  """The rows of a table, if it is complete and its numbers are possible."""
+  lacking = [name for name in COLUMNS if rows and name not in rows[0]]
   if lacking:
     raise spec.UsageError(f'{path} has no column {", ".join(lacking)}')
-  numbers = studies[_FLOATS]
-  wrong = {
-    'the same study twice': studies.duplicated(_KEYS),
-    'a negative number or none': ~(numbers >= 0).all(axis='columns'),
-    'a time before its last miss': studies['time'] < studies['last_miss'],
-    'a workload without a target': ~studies['workload'].isin(list(workloads)),
-  }
-  for what, rows_N in wrong.items():
-    if rows_N.any():
-      line = int(rows_N.argmax()) + 2
-      raise spec.UsageError(f'{path}, line {line}: {what}')
+  found: dict[studies_lib.Key, studies_lib.Study] = {}
+  for line, row in enumerate(rows, start=2):
+    try:
+      study = _study(row)
+    except (TypeError, ValueError) as error:
+      raise spec.UsageError(
+        f'cannot read the published board {path}: line {line}: {error}'
+      ) from error
+    place = study.submission, study.workload, study.study
+    if wrong := _wrong(study, workloads):
+      raise spec.UsageError(f'{path}, line {line}: {wrong}')
+    if place in found:
+      raise spec.UsageError(f'{path}, line {line}: the same study twice')
+    found[place] = study
+  return list(found.values())
+
+
+def _study(row: Mapping[str, str]) -> studies_lib.Study:
+  return studies_lib.Study(
+    submission=row['submission'],
+    workload=row['workload'],
+    study=int(row['study']),
+    trial=int(row['trial']) if row['trial'] else None,
+    trials=int(row['trials']),
+    reached=int(row['reached']),
+    **{name: float(row[name] or math.nan) for name in _AMOUNTS},
+  )
+
+
+def _wrong(study: studies_lib.Study, workloads: Container[str]) -> str:
+  """What cannot be in a row; '' if it can."""
+  if not all(getattr(study, name) >= 0 for name in _AMOUNTS):
+    return 'a negative number or none'
+  if study.time < study.last_miss:
+    return 'a time before its last miss'
+  if study.workload not in workloads:
+    return 'a workload without a target'
+  return ''

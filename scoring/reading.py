@@ -55,11 +55,11 @@ def read(paths: Paths, metrics: Mapping[str, str]) -> Reading:
       f'{", ".join(others)}: choose them with --benchmark or --workloads'
     )
   read_logs = logs.read(found, metrics)
-  if experiments.beside or any(read_logs.columns['ledger']):
+  if experiments.beside or any(r.ledger for r in read_logs.records):
     from scoring import ledgers  # Published logs do without.
 
     noticed += ledgers.check(experiments, metrics)
-    noticed += ledgers.absent(experiments, read_logs.columns)
+    noticed += ledgers.absent(experiments, read_logs.records)
   return Reading(
     logs=read_logs,
     others=others,

@@ -1,21 +1,21 @@
 """Results as tables on the screen and as CSV files."""
 
+import collections
 from collections.abc import Iterator, Sequence
 import math
 import os
 import pathlib
-from typing import Any
 
 import numpy as np
-import pandas as pd
 from rich import box
 from rich import console as console_lib
 from rich import table as table_lib
 from rich import text as text_lib
 
 from algoperf import spec
+from scoring import cells as cells_lib
+from scoring import notices, profiles, rows, statistics, studies
 from scoring import result as result_lib
-from scoring import statistics
 
 _NAME_WIDTH = 24
 _CELL_WIDTH = 12
@@ -23,17 +23,10 @@ _TIMES_NOTE = (
   'Median over studies of the trial that counts. Bold: the best. (…): too slow '
   'to count, or held back by the held-out rule. ∞: not reached.'
 )
-_TRIAL_COLUMNS = [
-  'submission',
-  'workload',
-  'study',
-  'trial',
-  'time',
-  'last_miss',
-  'status',
-  'step',
-  'last_miss_step',
-]
+_TRIAL_COLUMNS = (
+  *('where.submission', 'where.workload', 'where.study', 'where.trial'),
+  *('time', 'last_miss', 'status', 'step', 'last_miss_step'),
+)
 
 
 def show(
@@ -58,9 +51,11 @@ def show(
 
 def loud_lines(result: result_lib.Result) -> list[str]:
   """Warnings that no reader of the scores may miss."""
-  rows = result.warnings
-  rows = rows[rows['kind'] == 'other hardware']
-  return [f'Other hardware: {message}.' for message in rows['message']]
+  return [
+    f'Other hardware: {notice.message}.'
+    for notice in result.rows.notices
+    if notice.kind == 'other hardware'
+  ]
 
 
 def scores_table(result: result_lib.Result) -> table_lib.Table:
@@ -73,21 +68,21 @@ def scores_table(result: result_lib.Result) -> table_lib.Table:
     names.remove('speed-up')
   for name in names:
     table.add_column(name, justify='right', no_wrap=True)
-  solved = np.isfinite(result.ratios).sum(axis='columns')
-  trials = result.cells.groupby('submission', observed=True)[
-    ['reached', 'trials']
-  ].sum()
-  for row in result.scores.itertuples():
+  solved_S = np.isfinite(result.rows.ratios_SxB).sum(axis=1)
+  reached, trials = collections.Counter(), collections.Counter()
+  for cell in result.rows.cells:
+    reached[cell.submission] += cell.reached
+    trials[cell.submission] += cell.trials
+  for row, solved in zip(result.rows.scores, solved_S, strict=True):
     cells = [f'{row.score:.4f}', interval(row.low, row.high)]
     if result.reference is not None:
       cells.append(f'{"~" if row.bounded else ""}{row.speedup:.2f}×')
-    hits = trials.loc[row.submission]
     table.add_row(
       rank(row),
       text_lib.Text(row.submission, style='bold' if row.rank == 1 else ''),
       *cells,
-      f'{solved[row.submission]}/{len(result.workloads)}',
-      f'{hits["reached"] / max(hits["trials"], 1):.0%}',
+      f'{solved}/{len(result.workloads)}',
+      f'{reached[row.submission] / max(trials[row.submission], 1):.0%}',
     )
   return table
 
@@ -135,7 +130,7 @@ def rules_lines(result: result_lib.Result) -> list[str]:
 
 def certainty_lines(result: result_lib.Result) -> list[str]:
   """What the intervals are, and which neighbours they cannot tell apart."""
-  if result.scores['low'].isna().all():
+  if all(math.isnan(row.low) for row in result.rows.scores):
     return [
       'No intervals: they need two studies or more, for it is studies that are '
       'resampled.'
@@ -146,10 +141,13 @@ def certainty_lines(result: result_lib.Result) -> list[str]:
     f'With {fewest} studies they held the true score in '
     f'{statistics.coverage(fewest):.1%} of simulated competitions.'
   ]
-  alike = result.neighbours[~result.neighbours['distinct']]
-  if len(alike):
-    pairs = ', '.join(f'{r.better} – {r.worse}' for r in alike.itertuples())
-    lines.append(f'Neighbours that cannot be told apart: {pairs}.')
+  alike = [
+    f'{pair.better} – {pair.worse}'
+    for pair in result.rows.pairs
+    if pair.adjacent and not pair.distinct
+  ]
+  if alike:
+    lines.append(f'Neighbours that cannot be told apart: {", ".join(alike)}.')
   return lines
 
 
@@ -159,14 +157,15 @@ def separation_line(result: result_lib.Result, names: Sequence[str]) -> str:
   Raises:
     UsageError: not two different submissions that take part.
   """
-  known = list(result.scores['submission'])
+  known = result.rows.submissions
   if len(names) != 2 or names[0] == names[1] or not set(names) <= set(known):
     raise spec.UsageError(
       f'--separate takes two of {", ".join(known)}, separated by a comma; '
       f'not {",".join(names)!r}'
     )
-  either = result.pairs[['better', 'worse']].isin(names).all(axis='columns')
-  row = next(result.pairs[either].itertuples())
+  row = next(
+    pair for pair in result.rows.pairs if {pair.better, pair.worse} == {*names}
+  )
   start = (
     f'{row.better} – {row.worse}: {row.difference:.4f} '
     f'(95 %: {row.low:.4f} to {row.high:.4f}): '
@@ -185,30 +184,30 @@ def times_tables(
   result: result_lib.Result, width: int
 ) -> Iterator[table_lib.Table]:
   """Medians to target; several tables if one would be too wide."""
-  columns = list(result.times.columns)
   room = max(1, (width - _NAME_WIDTH) // (_CELL_WIDTH + 3))
-  for start in range(0, len(columns), room):
-    yield _times_table(result, columns[start : start + room])
+  for start in range(0, len(result.columns.names), room):
+    yield _times_table(result, slice(start, start + room))
 
 
 def difference_lines(result: result_lib.Result) -> list[str]:
   """Medians that AlgoPerf's own scorer forms otherwise, one a line."""
-  rows = result.differences
-  if rows.empty or result.by != 'time':
+  found = result.rows.differences
+  if not found or result.by != 'time':
     return []
-  now = (rows['as_published'] != rows['as_written']).sum()
-  sure = (rows['low'] != rows['as_written']).sum()
+  medians = result.rows.medians_SxW.size
+  now = sum(row.as_published != row.as_written for row in found)
+  sure = sum(row.low != row.as_written for row in found)
   return [
     'AlgoPerf’s scorer takes of a study the trial with the fewest evaluations, '
     'of several the one that it reads first; the rules as written take the '
-    f'least time. {now} of {result.times.size} medians differ if trials are '
-    f'read in the order of their numbers, {sure} in any order, {len(rows)} in '
+    f'least time. {now} of {medians} medians differ if trials are '
+    f'read in the order of their numbers, {sure} in any order, {len(found)} in '
     'some. As written → as published, or in another order:',
     *(
       f'  {row.submission} {row.workload}: {row.as_written:,.1f} → '
       f'{row.as_published:,.1f}{_relative(row.as_written, row.as_published)}'
       f'{_other_order(row)}'
-      for row in rows.itertuples()
+      for row in found
     ),
   ]
 
@@ -218,7 +217,7 @@ def _relative(value: float, other: float) -> str:
   return f' ({value / other - 1:+.2%})' if known and value != other else ''
 
 
-def _other_order(row: Any) -> str:
+def _other_order(row: cells_lib.Difference) -> str:
   """What the published median would be if trials were read otherwise."""
   ends = {row.low, row.high} - {row.as_published}
   return ''.join(f', or {end:,.1f}' for end in sorted(ends))
@@ -226,49 +225,41 @@ def _other_order(row: Any) -> str:
 
 def warning_lines(result: result_lib.Result) -> list[str]:
   """One line for each kind of warning, with its number and first example."""
+  kinds: dict[str, list[notices.Notice]] = {}
+  for notice in result.rows.notices:
+    if notice.kind != 'other hardware':
+      kinds.setdefault(notice.kind, []).append(notice)
   lines = []
-  quiet = result.warnings[result.warnings['kind'] != 'other hardware']
-  for kind, rows in quiet.groupby('kind', sort=False):
-    first = rows.iloc[0]
-    where = [first['submission'], first['workload']]
-    where += [
-      f'{key} {first[key]}'
-      for key in ('study', 'trial')
-      if pd.notna(first[key])
-    ]
-    if not any(where):
-      where = [first['path']]
-    place = ' '.join(filter(None, where))
-    line = f' (line {first["line"]})' if pd.notna(first['line']) else ''
-    more = f' (and {len(rows) - 1} more)' if len(rows) > 1 else ''
-    start = ': '.join(filter(None, (kind, place)))
-    lines.append(f'{start}: {first["message"]}{line}{more}')
+  for kind, some in kinds.items():
+    first = some[0]
+    line = '' if first.line is None else f' (line {first.line})'
+    more = f' (and {len(some) - 1} more)' if len(some) > 1 else ''
+    start = ': '.join(filter(None, (kind, first.subject or first.path)))
+    lines.append(f'{start}: {first.message}{line}{more}')
   return lines
 
 
 def write(
   result: result_lib.Result, directory: str | os.PathLike[str]
 ) -> list[pathlib.Path]:
-  """Writes the frames as CSV files.
-
-  Infinite times are written as `inf`. Returns the paths of the files.
-  """
+  """Writes the tables as CSV files; returns their paths."""
   directory = pathlib.Path(directory)
   directory.mkdir(parents=True, exist_ok=True)
-  frames = {
-    'scores': result.scores,
-    'times': result.trials[_TRIAL_COLUMNS],
-    'studies': result.studies,
-    'cells': result.cells,
-    'profiles': result.profiles,
-    'pairs': result.pairs,
-    'leave_one_out': result.leave_one_out,
-    'warnings': result.warnings,
+  found = result.rows
+  tables = {
+    'scores': (found.scores, result.score_columns),
+    'times': (result.evidence.trials, _TRIAL_COLUMNS),
+    'studies': (found.studies, studies.COLUMNS),
+    'cells': (found.cells, rows.names(cells_lib.Cell)),
+    'profiles': (found.profiles, rows.names(profiles.Corner)),
+    'pairs': (found.pairs, rows.names(statistics.Pair)),
+    'leave_one_out': (result.left_out, rows.names(statistics.LeftOut)),
+    'warnings': (found.notices, rows.names(notices.Notice)),
   }
   paths = []
-  for name, frame in frames.items():
+  for name, (some, columns) in tables.items():
     paths.append(directory / f'{name}.csv')
-    frame.to_csv(paths[-1], index=False)
+    rows.write(paths[-1], some, columns)
   return paths
 
 
@@ -284,34 +275,31 @@ def interval(low: float, high: float) -> str:
   return '–' if math.isnan(low) else f'{low:.2f}–{high:.2f}'
 
 
-def rank(row: Any) -> str:
+def rank(row: statistics.Score) -> str:
   """The rank in a row of scores, and those it may have: '2 (1–4)'."""
-  if pd.isna(row.rank_low) or row.rank_low == row.rank_high:
+  if row.rank_low is None or row.rank_low == row.rank_high:
     return str(row.rank)
   return f'{row.rank} ({row.rank_low}–{row.rank_high})'
 
 
-def _times_table(
-  result: result_lib.Result, columns: Sequence[str]
-) -> table_lib.Table:
+def _times_table(result: result_lib.Result, columns: slice) -> table_lib.Table:
   table = _table(f'{"Steps" if result.by == "steps" else "Seconds"} to target')
   table.add_column('submission', no_wrap=True)
-  for name in columns:
+  for name in result.columns.names[columns]:
     goal = result.benchmark.row(name).goal
     header = text_lib.Text(_wrapped(name))
     target = f'{goal.comparison} {goal.validation_target:g}'
     header.append(f'\n{_wrapped(goal.metric)}\n{target}', style='dim')
     table.add_column(header, justify='right', vertical='bottom')
-  medians_SxW = result.times[columns]
-  ratios_SxW = result.ratios.reindex(columns=columns, fill_value=1.0)
-  for submission, medians_W, ratios_W in zip(
-    medians_SxW.index,
-    medians_SxW.to_numpy(),
-    ratios_SxW.to_numpy(),
-    strict=True,
-  ):
-    best_W = medians_W == medians_SxW.to_numpy().min(axis=0)
-    cells = map(_time_cell, medians_W, ratios_W, best_W)
+  medians_SxW = result.rows.medians_SxW
+  ratios_SxW = np.ones_like(medians_SxW)  # Variants have none.
+  ratios_SxW[:, : len(result.workloads)] = result.rows.ratios_SxB
+  best_SxW = medians_SxW == medians_SxW.min(axis=0)
+  for row, submission in enumerate(result.rows.submissions):
+    cells = map(
+      _time_cell,
+      *(array[row, columns] for array in (medians_SxW, ratios_SxW, best_SxW)),
+    )
     table.add_row(text_lib.Text(submission), *cells)
   return table
 

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable
 import math
-from typing import Any
 
 from scoring import appendix, plots, section, sheets, statistics
 from scoring import result as result_lib
-from scoring.plots import durations, style, training
+from scoring.plots import durations, training
 
 _STUDY_RULES = {
   'least_time': 'Of a study, the trial that took least to its target counts.',
@@ -59,7 +58,7 @@ def _scores(result: result_lib.Result) -> section.Section:
 
 def _certainty(result: result_lib.Result) -> Iterable[str]:
   """What the intervals are, and how often they hold."""
-  if result.scores['low'].isna().all():
+  if all(math.isnan(row.low) for row in result.rows.scores):
     yield 'No intervals: studies are resampled, so two or more are needed.'
     return
   fewest = result.fewest_studies
@@ -131,7 +130,8 @@ def _neighbours(result: result_lib.Result) -> section.Section | None:
       sheets.Cell(text='yes' if row.distinct else 'no'),
       sheets.Cell(text=_needed(row), key=row.studies_needed),
     ]
-    for row in result.neighbours.itertuples()
+    for row in result.rows.pairs
+    if row.adjacent
   ]
   if not rows:
     return None
@@ -159,7 +159,7 @@ def _signed(low: float, high: float) -> str:
   return '–' if math.isnan(low) else f'{low:+.3f} to {high:+.3f}'
 
 
-def _needed(row: Any) -> str:
+def _needed(row: statistics.Pair) -> str:
   if row.distinct:
     return '0'
   if not math.isfinite(row.studies_needed):
@@ -193,7 +193,7 @@ def _times(result: result_lib.Result) -> section.Section:
 
 
 def _curves(result: result_lib.Result) -> section.Section | None:
-  if result.curves.empty:
+  if not len(result.evidence.reading.logs.time_N):
     return None
   return section.Section(
     anchor='curves',
@@ -209,23 +209,18 @@ def _curves(result: result_lib.Result) -> section.Section | None:
 
 
 def _leave_one_out(result: result_lib.Result) -> section.Section | None:
-  if result.leave_one_out.empty:
-    return None
-  changes = {
-    row[:2]: row[2:]
-    for row in style.rows(
-      result.leave_one_out,
-      ['submission', 'left_out', 'change', 'rank', 'rank_change'],
-    )
+  rows = {
+    name: [sheets.Cell(text=name, mark='submission')]
+    for name in result.rows.submissions
   }
-  rows = []
-  for name in result.scores['submission']:
-    cells = [sheets.Cell(text=name, mark='submission')]
-    for workload in result.workloads:
-      change, rank, moved = changes[name, workload]
-      text = f'{change:+.4f}' + (f' → rank {rank}' if moved else '')
-      cells.append(sheets.Cell(text=text, key=change, tint=change * 10))
-    rows.append(cells)
+  for row in result.left_out:  # One workload after the other.
+    text = f'{row.change:+.4f}'
+    text += f' → rank {row.rank}' if row.rank_change else ''
+    rows[row.submission].append(
+      sheets.Cell(text=text, key=row.change, tint=row.change * 10)
+    )
+  if not result.left_out:
+    return None
   return section.Section(
     anchor='leave-one-out',
     title='Without one workload',
@@ -233,5 +228,9 @@ def _leave_one_out(result: result_lib.Result) -> section.Section | None:
       'How each score changes if a workload is left out, and the rank if that '
       'changes too.'
     ],
-    tables=[sheets.Sheet(header=('submission', *result.workloads), rows=rows)],
+    tables=[
+      sheets.Sheet(
+        header=('submission', *result.workloads), rows=list(rows.values())
+      )
+    ],
   )

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from scoring import report
+from scoring import cells, report
 from scoring import result as result_lib
 from scoring.plots import style
 
@@ -44,22 +44,19 @@ class Sheet:
 
 def scores(result: result_lib.Result) -> Sheet:
   """Submissions, best first, with intervals, and what they solved."""
-  solved = np.isfinite(result.ratios).sum(axis='columns')
+  solved_S = np.isfinite(result.rows.ratios_SxB).sum(axis=1)
   header = ['rank', 'submission', 'score', '95 % interval', 'ranks', 'solved']
   if result.reference is not None:
     header += ['speed-up', 'its 95 % interval']
   rows = []
-  for row in result.scores.itertuples():
+  for row, solved in zip(result.rows.scores, solved_S, strict=True):
     cells = [
       Cell(text=str(row.rank)),
       Cell(text=row.submission, mark='submission'),
       Cell(text=f'{row.score:.4f}', mark='best' if row.rank == 1 else ''),
       Cell(text=between(row.low, row.high, '{:.3f}'), key=row.low),
       Cell(text=style.rank_range(row), key=float(row.rank)),
-      Cell(
-        text=f'{solved[row.submission]} of {len(result.workloads)}',
-        key=float(solved[row.submission]),
-      ),
+      Cell(text=f'{solved} of {len(result.workloads)}', key=float(solved)),
     ]
     if result.reference is not None:
       bound = '~' if row.bounded else ''
@@ -74,22 +71,16 @@ def scores(result: result_lib.Result) -> Sheet:
 
 def times(result: result_lib.Result) -> Sheet:
   """Medians; a row a submission, a column a workload."""
-  names = list(result.times.columns)
-  medians = result.times.to_numpy()
-  best_W = medians.min(axis=0)
-  counts = {
-    (submission, workload): counts
-    for submission, workload, counts in style.rows(
-      result.cells, ['submission', 'workload', 'counts']
-    )
-  }
-  rows = []
-  for submission, times_W in zip(result.times.index, medians, strict=True):
-    cells = [Cell(text=submission, mark='submission')]
-    for name, time, best in zip(names, times_W, best_W, strict=True):
-      out = not counts.get((submission, name), True)
-      cells.append(_median(time, best, out))
-    rows.append(cells)
+  names = result.columns.names
+  best_W = result.rows.medians_SxW.min(axis=0).tolist()
+  medians = iter(result.rows.cells)  # A row after the other.
+  rows = [
+    [
+      Cell(text=submission, mark='submission'),
+      *(_median(next(medians), best) for best in best_W),
+    ]
+    for submission in result.rows.submissions
+  ]
   goals = [result.benchmark.row(name).goal for name in names]
   targets = (
     f'{g.metric} {style.SIGNS[g.comparison]}\u00a0{g.validation_target:g}'
@@ -98,15 +89,12 @@ def times(result: result_lib.Result) -> Sheet:
   return Sheet(header=('submission', *names), rows=rows, hints=('', *targets))
 
 
-def _median(time: float, best: float, out: bool) -> Cell:
-  text = report.seconds(time)
-  if math.isfinite(time) and out:
-    return Cell(text=f'({text})', key=time, mark='out')
-  return Cell(
-    text=text,
-    key=time,
-    mark='best' if time == best and math.isfinite(time) else '',
-  )
+def _median(cell: cells.Cell, best: float) -> Cell:
+  text, reached = report.seconds(cell.value), math.isfinite(cell.value)
+  if reached and not cell.counts:
+    return Cell(text=f'({text})', key=cell.value, mark='out')
+  mark = 'best' if reached and cell.value == best else ''
+  return Cell(text=text, key=cell.value, mark=mark)
 
 
 def between(low: float, high: float, form: str) -> str:

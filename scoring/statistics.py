@@ -12,12 +12,12 @@ studies, M: values that the median of a resample can take, N: any of these.
 """
 
 from collections.abc import Sequence
+import dataclasses
 import math
 import statistics
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from scoring import bootstrap, profiles, question
 
@@ -40,6 +40,10 @@ class Interval(NamedTuple):
   low: np.ndarray
   high: np.ndarray
 
+  def of(self, rows: Sequence[int]) -> 'Interval':
+    """The intervals of some rows."""
+    return Interval(self.low[rows], self.high[rows])
+
 
 class Speedups(NamedTuple):
   """How much faster than a reference; `bounded_S` counts base workloads."""
@@ -48,6 +52,55 @@ class Speedups(NamedTuple):
   low_S: np.ndarray
   high_S: np.ndarray
   bounded_S: np.ndarray
+
+
+SPEEDUPS = ('speedup', 'speedup_low', 'speedup_high', 'bounded')
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Score:
+  """One submission's score; the last fields tell of speed-ups, if of any.
+
+  Ends of intervals are NaN, and of ranks None, where there is one study only.
+  """
+
+  rank: int  # Ties share the better one.
+  submission: str
+  score: float
+  low: float
+  high: float
+  rank_low: int | None
+  rank_high: int | None
+  speedup: float = math.nan
+  speedup_low: float = math.nan
+  speedup_high: float = math.nan
+  bounded: int = 0  # Workloads where it is only a bound.
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Pair:
+  """Two submissions, and whether their scores tell them apart."""
+
+  better: str
+  worse: str
+  difference: float  # Of their scores.
+  low: float
+  high: float
+  distinct: bool  # Zero is outside the interval.
+  studies_needed: float
+  adjacent: bool  # They follow each other in the order of scores.
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LeftOut:
+  """One submission's score and rank without one of the workloads."""
+
+  submission: str
+  left_out: str
+  score: float
+  change: float  # Of the score.
+  rank: int
+  rank_change: int  # Positive: worse.
 
 
 def coverage(studies: int) -> float:
@@ -106,60 +159,69 @@ def rank_ranges(draws: bootstrap.Bootstrap) -> Interval:
 
 
 def scores(
-  draws: bootstrap.Bootstrap, submissions: Sequence[str]
-) -> pd.DataFrame:
+  draws: bootstrap.Bootstrap,
+  submissions: Sequence[str],
+  relative: Speedups | None = None,
+) -> list[Score]:
   """Scores with their intervals and rank ranges, best first.
 
-  Returns:
-    Columns rank, submission, score, low, high, rank_low, rank_high; ends are
-    missing where there is one study only.
+  Args:
+    draws: of the competition.
+    submissions: names of its rows.
+    relative: speed-ups, if there is somebody that they are relative to.
   """
-  score, rank = score_intervals(draws), rank_ranges(draws)
-  frame = pd.DataFrame(
-    {
-      'rank': profiles.ranks(draws.scores_S),
-      'submission': list(submissions),
-      'score': draws.scores_S,
-      'low': score.low,
-      'high': score.high,
-      'rank_low': pd.array(rank.low).astype('Int64'),
-      'rank_high': pd.array(rank.high).astype('Int64'),
-    }
-  )
-  return frame.sort_values(['rank', 'submission'], ignore_index=True)
+  columns = [
+    profiles.ranks(draws.scores_S),
+    draws.scores_S,
+    *score_intervals(draws),
+    *rank_ranges(draws),
+    *(relative or ()),
+  ]
+  lists = (column.tolist() for column in columns)
+  found = [
+    Score(
+      rank=rank,
+      submission=submission,
+      score=score,
+      low=low,
+      high=high,
+      rank_low=_whole(rank_low),
+      rank_high=_whole(rank_high),
+      **dict(zip(SPEEDUPS, speedups, strict=False)),
+    )
+    for submission, rank, score, low, high, rank_low, rank_high, *speedups in (
+      zip(submissions, *lists, strict=True)
+    )
+  ]
+  return sorted(found, key=lambda row: (row.rank, row.submission))
 
 
-def pairs(
-  draws: bootstrap.Bootstrap, submissions: Sequence[str]
-) -> pd.DataFrame:
-  """Whether submissions can be told apart by their scores, two by two.
+def _whole(number: float) -> int | None:
+  return None if math.isnan(number) else int(number)
 
-  Returns:
-    Columns better, worse, difference (of their scores), low, high, distinct
-    (zero is outside the interval), studies_needed, adjacent (they follow each
-    other in the order of scores).
-  """
+
+def pairs(draws: bootstrap.Bootstrap, submissions: Sequence[str]) -> list[Pair]:
+  """Whether submissions can be told apart by their scores, two by two."""
   names = list(submissions)
   ranks_S = profiles.ranks(draws.scores_S)
   order = sorted(range(len(names)), key=lambda i: (ranks_S[i], names[i]))
-  rows = []
+  found = []
   for place, better in enumerate(order):
     for distance, worse in enumerate(order[place + 1 :]):
       difference, interval = _difference(draws, better, worse)
-      rows.append(
-        {
-          'better': names[better],
-          'worse': names[worse],
-          'difference': difference,
-          'low': interval.low.item(),
-          'high': interval.high.item(),
-          'distinct': bool(interval.low > 0),
-          'studies_needed': studies_needed(draws, better, worse),
-          'adjacent': distance == 0,
-        }
+      found.append(
+        Pair(
+          better=names[better],
+          worse=names[worse],
+          difference=difference,
+          low=interval.low.item(),
+          high=interval.high.item(),
+          distinct=bool(interval.low > 0),
+          studies_needed=studies_needed(draws, better, worse),
+          adjacent=distance == 0,
+        )
       )
-  columns = ['better', 'worse', 'difference', 'low', 'high', 'distinct']
-  return pd.DataFrame(rows, columns=[*columns, 'studies_needed', 'adjacent'])
+  return found
 
 
 def studies_needed(
@@ -225,46 +287,63 @@ def speedups(
 
 
 def leave_one_out(
-  medians: pd.DataFrame,
+  submissions: Sequence[str],
+  medians_SxW: np.ndarray,
   columns: question.Columns,
   max_ratio: float,
   integral: str = 'exact',
-) -> pd.DataFrame:
+) -> list[LeftOut]:
   """Scores and ranks without each base workload in turn.
 
   Held-out variants leave together with their base workload.
 
   Args:
-    medians: a row a submission, a column a workload.
-    columns: which of them are scored.
+    submissions: names of the rows.
+    medians_SxW: of their studies.
+    columns: what the second dimension stands for.
     max_ratio: of the benchmark.
     integral: of the profile.
 
   Returns:
-    Columns submission, left_out, score, change (of the score), rank,
-    rank_change (positive: worse); nothing if there is one workload only.
+    By workload, and then by submission; nothing if there is one workload only.
   """
 
-  def scored(columns: question.Columns) -> np.ndarray:
-    times_SxW = medians[list(columns.names)].to_numpy()
-    ratios_SxB = profiles.ratio_array(times_SxW, columns, max_ratio)
+  def scored(some: question.Columns) -> np.ndarray:
+    times_SxW = medians_SxW[
+      :, [columns.names.index(name) for name in some.names]
+    ]
+    ratios_SxB = profiles.ratio_array(times_SxW, some, max_ratio)
     return profiles.score_array(ratios_SxB, max_ratio, integral)
 
-  bases = columns.workloads if len(columns.workloads) > 1 else ()
-  rows = [scored(columns.without(workload)) for workload in bases]
-  scores_BxS = np.array(rows).reshape(len(bases), len(medians))
-  ranks_BxS = profiles.ranks(scores_BxS)
   all_scores_S = scored(columns)
-  return pd.DataFrame(
-    {
-      'submission': np.tile(medians.index, len(bases)),
-      'left_out': np.repeat(np.array(bases, dtype=object), len(medians)),
-      'score': scores_BxS.ravel(),
-      'change': (scores_BxS - all_scores_S).ravel(),
-      'rank': ranks_BxS.ravel(),
-      'rank_change': (ranks_BxS - profiles.ranks(all_scores_S)).ravel(),
-    }
-  )
+  all_ranks_S = profiles.ranks(all_scores_S)
+  found = []
+  for workload in columns.workloads if len(columns.workloads) > 1 else ():
+    scores_S = scored(columns.without(workload))
+    ranks_S = profiles.ranks(scores_S)
+    lists = (
+      column.tolist()
+      for column in (
+        scores_S,
+        scores_S - all_scores_S,
+        ranks_S,
+        ranks_S - all_ranks_S,
+      )
+    )
+    found += [
+      LeftOut(
+        submission=submission,
+        left_out=workload,
+        score=score,
+        change=change,
+        rank=rank,
+        rank_change=rank_change,
+      )
+      for submission, score, change, rank, rank_change in zip(
+        submissions, *lists, strict=True
+      )
+    ]
+  return found
 
 
 def tail(studies: int) -> float:

@@ -3,10 +3,11 @@
 K: studies of one submission on one workload.
 """
 
+import collections
 from collections.abc import Mapping, Sequence
 import dataclasses
-import itertools
 import math
+import operator
 
 import numpy as np
 
@@ -66,22 +67,17 @@ def _cells(
   result: result_lib.Result, measure: str
 ) -> dict[tuple[str, str], _Cell]:
   """By submission and workload."""
-  keys = ['submission', 'workload']
-  columns = [*keys, 'study', 'trial', _BOUNDS[measure], measure]
-  rows = sorted(style.rows(result.studies, columns), key=lambda row: row[:2])
-  studies = {
-    key: [row[2:] for row in group]
-    for key, group in itertools.groupby(rows, key=lambda row: row[:2])
-  }
+  values = operator.attrgetter('study', 'trial', _BOUNDS[measure], measure)
+  studies = collections.defaultdict(list)
+  for study in result.rows.studies:
+    studies[study.submission, study.workload].append(values(study))
   return {
-    (submission, workload): _Cell(
-      studies=studies.get((submission, workload), ()),
-      median=median,
-      counts=counts,
+    (cell.submission, cell.workload): _Cell(
+      studies=studies[cell.submission, cell.workload],
+      median=cell.value,
+      counts=cell.counts,
     )
-    for submission, workload, median, counts in style.rows(
-      result.cells, [*keys, 'value', 'counts']
-    )
+    for cell in result.rows.cells
   }
 
 

@@ -1,8 +1,6 @@
 """Scores with the intervals that they are known to lie in."""
 
-from typing import Any
-
-from scoring import drawing, shapes
+from scoring import drawing, shapes, statistics
 from scoring import result as result_lib
 from scoring.plots import axes, style
 
@@ -11,7 +9,7 @@ _TOP, _ROW, _WIDTH, _RIGHT = 54.0, 22.0, 420.0, 134.0
 
 def scores(result: result_lib.Result) -> drawing.Figure:
   """A dot for each score and a whisker for its interval, best first."""
-  names = list(result.scores['submission'])
+  names = result.rows.submissions
   widest = max(shapes.text_width(n, style.LABEL_SIZE) for n in names)
   left = min(max(widest, 120), 240) + 16
   right, bottom = left + _WIDTH, _TOP + len(names) * _ROW + 6
@@ -21,7 +19,7 @@ def scores(result: result_lib.Result) -> drawing.Figure:
   )
   items += axes.vertical(x, axes.numbers(x, 5), _TOP - 4, bottom)
   looks = style.looks(result)
-  for i, row in enumerate(result.scores.itertuples()):
+  for i, row in enumerate(result.rows.scores):
     items += _row(row, x, _TOP + (i + 0.5) * _ROW, looks[row.submission].color)
   return drawing.Figure(
     width=right + _RIGHT,
@@ -31,7 +29,9 @@ def scores(result: result_lib.Result) -> drawing.Figure:
   )
 
 
-def _row(row: Any, x: axes.Scale, y: float, color: str) -> list[shapes.Shape]:
+def _row(
+  row: statistics.Score, x: axes.Scale, y: float, color: str
+) -> list[shapes.Shape]:
   """Name, whisker, dot, score and ranks of a row of `scores`."""
   name = shapes.shortened(row.submission, style.LABEL_SIZE, x.start - 16)
   value = f'{row.score:.4f}'

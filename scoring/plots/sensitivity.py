@@ -2,7 +2,7 @@
 
 import math
 
-from scoring import drawing, shapes
+from scoring import drawing, shapes, statistics
 from scoring import result as result_lib
 from scoring.plots import style
 
@@ -11,7 +11,7 @@ _ROW, _COLUMN = 22.0, 66.0
 
 def leave_one_out(result: result_lib.Result) -> drawing.Figure:
   """A row a submission, a column the workload left out; blue is better."""
-  names = list(result.scores['submission'])
+  names = result.rows.submissions
   widest = max(shapes.text_width(n, style.LABEL_SIZE) for n in names)
   left = min(max(widest, 120), 240) + 20
   longest = max(shapes.text_width(n, 10) for n in result.workloads)
@@ -34,7 +34,7 @@ def leave_one_out(result: result_lib.Result) -> drawing.Figure:
     items.append(
       shapes.Text(x=left - 10, y=y, text=label, anchor='end', title=name)
     )
-  for row in result.leave_one_out.itertuples():
+  for row in result.left_out:
     x = left + columns[row.left_out] * _COLUMN
     items += _cell(row, x, top + rows[row.submission] * _ROW)
   return drawing.Figure(
@@ -45,7 +45,7 @@ def leave_one_out(result: result_lib.Result) -> drawing.Figure:
   )
 
 
-def _cell(row: tuple, x: float, y: float) -> list[shapes.Shape]:
+def _cell(row: statistics.LeftOut, x: float, y: float) -> list[shapes.Shape]:
   """A change as a number on a ground that is the stronger, the larger it is."""
   change = row.change if math.isfinite(row.change) else 0.0
   rank = f' ({row.rank})' if row.rank_change else ''

@@ -1,5 +1,9 @@
 """Performance profiles (Dolan and Moré, arXiv cs/0102001)."""
 
+import collections
+
+import numpy as np
+
 from scoring import drawing, shapes
 from scoring import result as result_lib
 from scoring.plots import axes, style
@@ -22,7 +26,7 @@ def profiles(result: result_lib.Result) -> drawing.Figure:
   items += axes.vertical(x, axes.numbers(x, 7, '{:g}×'.format), _TOP, bottom)
   items += axes.horizontal(y, axes.numbers(y, 5, '{:.0%}'.format), _LEFT, right)
   items += _lines(result, x, y)
-  names = list(result.scores['submission'])
+  names = result.rows.submissions
   widest = max(shapes.text_width(n, style.LABEL_SIZE) for n in names)
   room = min(max(widest, 70), 240)
   items += _legend(result, right + 22, room)
@@ -56,22 +60,24 @@ def _lines(
   result: result_lib.Result, x: axes.Scale, y: axes.Scale
 ) -> list[shapes.Shape]:
   """Step lines; the best submission's lies on top."""
-  groups = result.profiles.groupby('submission', observed=True)
-  corners = dict(iter(groups))
-  scores = result.scores.set_index('submission')['score']
-  return [
-    shapes.Line(
-      points_Nx2=shapes.step_line(
-        x(corners[name]['tau'].to_numpy()),
-        y(corners[name]['fraction'].to_numpy()),
-      ),
-      color=look.color,
-      dash=look.dash,
-      width=2.2,
-      title=f'{name}: score {scores[name]:.4f}',
+  corners = collections.defaultdict(list)
+  for corner in result.rows.profiles:
+    corners[corner.submission].append((corner.tau, corner.fraction))
+  looks = style.looks(result)
+  lines = []
+  for row in reversed(result.rows.scores):
+    tau_N, fraction_N = np.array(corners[row.submission]).T
+    look = looks[row.submission]
+    lines.append(
+      shapes.Line(
+        points_Nx2=shapes.step_line(x(tau_N), y(fraction_N)),
+        color=look.color,
+        dash=look.dash,
+        width=2.2,
+        title=f'{row.submission}: score {row.score:.4f}',
+      )
     )
-    for name, look in reversed(style.looks(result).items())
-  ]
+  return lines
 
 
 def _legend(
@@ -81,7 +87,7 @@ def _legend(
     shapes.Text(x=x + 30, y=_TOP + 4, text='score', color='muted')
   ]
   looks = style.looks(result)
-  for i, row in enumerate(result.scores.itertuples(), start=1):
+  for i, row in enumerate(result.rows.scores, start=1):
     look, y = looks[row.submission], _TOP + 4 + i * _ROW
     name = shapes.shortened(row.submission, style.LABEL_SIZE, room)
     items += [

@@ -1,13 +1,11 @@
 """What submissions look like, the same in all figures and tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 import dataclasses
-from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from scoring import drawing, shapes
+from scoring import drawing, shapes, statistics
 from scoring import result as result_lib
 
 TITLE_SIZE = 13.0
@@ -41,13 +39,13 @@ def looks(result: result_lib.Result) -> Mapping[str, Look]:
       color=str(i % shapes.SERIES),
       dash=_DASHES[i // shapes.SERIES % len(_DASHES)],
     )
-    for i, submission in enumerate(result.scores['submission'])
+    for i, submission in enumerate(result.rows.submissions)
   }
 
 
-def rank_range(row: Any, before: str = '') -> str:
+def rank_range(row: statistics.Score, before: str = '') -> str:
   """Ranks that a row of scores may have; '' where they are not known."""
-  if pd.isna(row.rank_low):
+  if row.rank_low is None:
     return ''
   if row.rank_low == row.rank_high:
     return f'{before}{row.rank_low}'
@@ -59,11 +57,6 @@ def measure(result: result_lib.Result) -> str:
   return 'time' if result.by == 'time' else 'step'
 
 
-def rows(frame: pd.DataFrame, columns: Sequence[str]) -> list[tuple]:
-  """Rows of some columns, without the cost of pandas' own iterators."""
-  return list(zip(*(frame[name].tolist() for name in columns), strict=True))
-
-
 def swatch(look: Look) -> drawing.Figure:
   """A submission's line alone, to stand beside its name."""
   return drawing.Figure(
@@ -73,7 +66,7 @@ def swatch(look: Look) -> drawing.Figure:
 
 def legend(result: result_lib.Result, width: float) -> drawing.Figure:
   """The names of all submissions, best first, in columns below each other."""
-  names = list(result.scores['submission'])
+  names = result.rows.submissions
   row, gap = 18.0, 14.0
   widest = max(shapes.text_width(name, LABEL_SIZE) for name in names)
   column = min(_SAMPLE_WIDTH + 6 + widest + gap, width)

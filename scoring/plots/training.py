@@ -1,16 +1,15 @@
 """Training curves: a panel a workload.
 
-R: trials. N: their evaluations, and a NaN after each trial. P: some of these.
-K: studies.
+T: all trials. M: all evaluations, and a NaN. R: trials of a workload. N: their
+evaluations, a NaN after each trial. P: some of these. K: studies.
 """
 
-import collections
 from collections.abc import Mapping, Sequence
 import math
+import operator
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from algoperf import spec
 from scoring import drawing, shapes
@@ -21,7 +20,6 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 322.0, 42.0, 212.0
 _PANEL_WIDTH, _PANEL_HEIGHT = 336.0, 246.0
 _COLUMNS = 4
 MOST = 60  # Trials of a workload; of more only those that count are drawn.
-_KEYS = ('workload', 'submission', 'study', 'trial')
 
 
 class _Trials(NamedTuple):
@@ -61,9 +59,8 @@ def panels(result: result_lib.Result) -> list[drawing.Figure]:
   looks = style.looks(result)
   hits = _hits(result, measure)
   figures = []
-  for name in result.columns.names:
+  for name, own in trials.items():
     goal = result.benchmark.row(name).goal
-    own = trials[name]
     x, y = _scales(own.values_Nx2, goal)
     dots = _dots(hits.get(name, []), x, float(y(goal.validation_target)), looks)
     items = _lines(own, x, y, looks) + dots
@@ -72,42 +69,46 @@ def panels(result: result_lib.Result) -> list[drawing.Figure]:
 
 
 def _trials(result: result_lib.Result, measure: str) -> dict[str, _Trials]:
-  """All trials, by workload."""
-  curves = result.curves
-  order_N = np.argsort(_codes(curves['workload']), kind='stable')
-  keys = [_codes(curves[key])[order_N] for key in _KEYS]
-  changes_N = np.any([key[1:] != key[:-1] for key in keys], axis=0)
-  starts_R = np.flatnonzero(np.append(len(order_N) > 0, changes_N))
-  ends_R = np.append(starts_R[1:], len(order_N))
-  values_Nx2 = np.insert(
-    curves[[measure, 'validation']].to_numpy()[order_N], ends_R, np.nan, axis=0
-  )
-  starts_R1 = np.append(starts_R, len(order_N)) + np.arange(len(starts_R) + 1)
-  row_N = np.repeat(np.arange(len(starts_R)), np.diff(starts_R1))
-  of_R = [curves[key].iloc[order_N[starts_R]].tolist() for key in _KEYS]
-  winners = set(style.rows(result.studies, _KEYS))
-  won_R = np.array([key in winners for key in zip(*of_R, strict=True)], bool)
-  place = {name: i for i, name in enumerate(result.scores['submission'])}
-  submission_R = np.array([place[name] for name in of_R[1]], int)
-  trials, counts, first = {}, collections.Counter(of_R[0]), 0
-  for name in [*counts, *(set(result.columns.names) - set(counts))]:
-    last = first + counts[name]
-    rows = slice(starts_R1[first], starts_R1[last])
+  """All trials that were evaluated, by workload."""
+  logs = result.evidence.reading.logs
+  amount_M = logs.time_N if measure == 'time' else logs.step_N
+  values_Mx2 = np.column_stack([amount_M, logs.validation_N])
+  values_Mx2 = np.append(values_Mx2, [[np.nan, np.nan]], axis=0)
+  rows: dict[str, list[int]] = {name: [] for name in result.columns.names}
+  for row, record in enumerate(logs.records):
+    if record.evaluations:
+      rows[record.where.workload].append(row)
+  winners = {study.path for study in result.rows.studies}
+  place = {name: i for i, name in enumerate(result.rows.submissions)}
+  trials = {}
+  for name, some in rows.items():
+    own = [logs.records[row].where for row in some]
+    row_N, at_N = _followed_by_nothing(logs.starts_T1, np.array(some, int))
     trials[name] = _Trials(
-      submission_R=submission_R[first:last],
-      won_R=won_R[first:last],
-      row_N=row_N[rows] - first,
-      values_Nx2=values_Nx2[rows],
+      submission_R=np.array([place[where.submission] for where in own], int),
+      won_R=np.array([where.path in winners for where in own], bool),
+      row_N=row_N,
+      values_Nx2=values_Mx2[at_N],
     )
-    first = last
   return trials
 
 
-def _codes(column: pd.Series) -> np.ndarray:
-  """Small integers that are equal where the column is."""
-  if column.dtype.kind in 'iu':
-    return column.to_numpy()
-  return column.astype('category').cat.codes.to_numpy()
+def _followed_by_nothing(
+  starts_T1: np.ndarray, rows_R: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+  """Evaluations of some trials, one trial after the other.
+
+  Returns:
+    row_N: which of the trials each point belongs to.
+    at_N: where it stands among all evaluations; -1 after each trial.
+  """
+  starts_R = starts_T1[rows_R]
+  lengths_R = starts_T1[rows_R + 1] - starts_R
+  row_N = np.repeat(np.arange(len(rows_R)), lengths_R + 1)
+  ends_R = np.cumsum(lengths_R + 1) - 1
+  at_N = np.arange(len(row_N)) + (starts_R + lengths_R - ends_R)[row_N]
+  at_N[ends_R] = -1
+  return row_N, at_N
 
 
 def _scales(
@@ -175,10 +176,10 @@ def _hits(
 ) -> dict[str, list[tuple[str, int, int, float]]]:
   """Submission, study, trial and time of all hits that count, by workload."""
   hits: dict[str, list[tuple[str, int, int, float]]] = {}
-  columns = ['workload', 'submission', 'study', 'trial', measure]
-  for workload, *hit in style.rows(result.studies, columns):
-    if math.isfinite(hit[-1]):
-      hits.setdefault(workload, []).append(tuple(hit))
+  hit = operator.attrgetter('submission', 'study', 'trial', measure)
+  for study in result.rows.studies:
+    if math.isfinite(getattr(study, measure)):
+      hits.setdefault(study.workload, []).append(hit(study))
   return hits
 
 

@@ -4,6 +4,10 @@ from collections.abc import Mapping, Sequence
 import csv
 import pathlib
 
+import pandas as pd
+
+from scoring import logs, rows
+
 
 def write_trial(
   root: pathlib.Path,
@@ -41,3 +45,12 @@ def write_trial(
     writer.writeheader()
     writer.writerows(rows)
   return directory
+
+
+def table(found: logs.Logs) -> pd.DataFrame:
+  """A row a trial; the column `log` is called `status`."""
+  names = ('submission', 'workload', 'study', 'trial', 'path')
+  columns = [f'where.{name}' for name in names]
+  columns += [name for name in rows.names(logs.Record) if name != 'where']
+  frame = rows.frame(logs.Record, found.records, columns)
+  return frame.rename(columns={'log': 'status'})

@@ -4,11 +4,10 @@ import json
 import pathlib
 from typing import Any
 
-import pandas as pd
 import pytest
 
 import scoring
-from scoring import calibrations
+from scoring import calibrations, layout, logs
 from tests.scoring import logs_on_disk
 
 CPU = {'platform': 'cpu', 'cpu': 'Some CPU', 'cores': 2}
@@ -84,10 +83,14 @@ def test_other_hardware_may_be_faster(tmp_path: pathlib.Path):
   ],
 )
 def test_what_is_no_speed_is_none(calibration: Any):
-  trials = pd.DataFrame(
-    {'hardware': '', 'path': ['a', 'b'], 'calibration': [calibration, SPEEDS]}
+  where = layout.Trial(
+    path='a', submission='a', workload='lm', study=1, trial=1, framework='jax'
   )
-  assert list(calibrations.differing(trials)) == []
+  records = [
+    logs.Record(where=where, calibration=found)
+    for found in (calibration, SPEEDS)
+  ]
+  assert list(calibrations.differing(records)) == []
 
 
 def test_strictly_it_refuses_nothing(tmp_path: pathlib.Path):

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from algoperf import benchmark, spec
-from scoring import comparison, logs, question, times
+from scoring import comparison, layout, logs, question, studies, times
 from tests.scoring import restated
 
 WORKLOADS, HELD_OUT = ('x', 'y', 'z'), {'b': 'x', 'd': 'z'}
@@ -39,30 +39,36 @@ def trials(draw: st.DrawFn) -> restated.Trial:
 
 
 def competitions(workloads: Sequence[str]) -> st.SearchStrategy[restated.Logs]:
-  studies = st.dictionaries(
+  some = st.dictionaries(
     st.integers(1, 3), st.lists(trials(), min_size=1, max_size=3)
   )
   cells = st.fixed_dictionaries(
-    {workloads[0]: studies.filter(len)},  # Somebody without logs is nobody.
-    optional=dict.fromkeys(workloads[1:], studies),
+    {workloads[0]: some.filter(len)},  # Somebody without logs is nobody.
+    optional=dict.fromkeys(workloads[1:], some),
   )
   return st.dictionaries(st.sampled_from('ABCD'), cells, min_size=1)
 
 
 def in_memory(found: restated.Logs) -> logs.Logs:
-  rows, evaluations = [], []
+  records, evaluations = [], []
   for submission in sorted(found):
-    for workload, studies in sorted(found[submission].items()):
-      for study, some in sorted(studies.items()):
-        for number, trial in enumerate(some, start=1):
-          rows.append((submission, workload, study, number))
+    for workload, some in sorted(found[submission].items()):
+      for study, trials in sorted(some.items()):
+        for number, trial in enumerate(trials, start=1):
+          where = layout.Trial(
+            path='',
+            submission=submission,
+            workload=workload,
+            study=study,
+            trial=number,
+            framework='jax',
+          )
+          records.append(logs.Record(where=where))
           evaluations.append(trial)
-  frame = pd.DataFrame(rows, columns=[*times.KEYS, 'trial'])
-  frame = frame.assign(path='', status='', ended='')
   flat = np.array([e for trial in evaluations for e in trial]).reshape(-1, 3)
   unknown_N = np.full(len(flat), math.nan)
   return logs.Logs(
-    columns=frame.to_dict('list'),
+    records=records,
     starts_T1=np.cumsum([0, *map(len, evaluations)]),
     time_N=flat[:, 0],
     step_N=flat[:, 1],
@@ -97,13 +103,15 @@ def test_every_step_follows_the_rules(
     max_ratio=limit,
     integral='trapezoid' if as_published else 'exact',
   )
-  measure = times.MEASURES[by][0]
+  measure = studies.MEASURES[by][0]
   read = in_memory(found)
   goals = dict.fromkeys([*WORKLOADS, *HELD_OUT], GOAL)
-  grouping = times.Grouping.of(times.of_trials(read, goals, 1.0), columns.names)
-  studies = grouping.studies('rounds' if as_published else measure)
+  grouping = studies.Grouping.of(
+    times.of_trials(read, goals, 1.0), columns.names
+  )
+  some = grouping.studies('rounds' if as_published else measure)
   if as_published:
-    studies = studies[studies['trials'] > 0]
+    some = [study for study in some if study.trials > 0]
   asked = question.Question(
     benchmark=None,
     ruleset=benchmark.Ruleset(
@@ -120,8 +128,8 @@ def test_every_step_follows_the_rules(
     resamples=10,
     seed=0,
   )
-  reference = 'A' if 'A' in set(studies['submission']) else None
-  compared = comparison.compare(asked, studies, reference)
+  seen = {study.submission for study in some}
+  compared = comparison.compare(asked, some, 'A' if 'A' in seen else None)
   table = restated.medians(
     found,
     columns.names,
@@ -129,16 +137,20 @@ def test_every_step_follows_the_rules(
     ('time', 'steps').index(by),
     skip_missing=as_published,
   )
-  seen = set(studies['submission'])
   table = {name: row for name, row in table.items() if name in seen}
-  assert compared.times.to_dict('index') == table
+  medians = pd.DataFrame(
+    compared.medians_SxW, compared.submissions, columns.names
+  )
+  assert medians.to_dict('index') == table
   expected = restated.ratios(table, held_out, limit)
-  assert compared.ratios.to_dict('index') == expected
-  scores = compared.scores.set_index('submission')['score'].to_dict()
+  ratios = pd.DataFrame(
+    compared.ratios_SxB, compared.submissions, columns.workloads
+  )
+  assert ratios.to_dict('index') == expected
+  scores = {row.submission: row.score for row in compared.scores}
   assert scores == pytest.approx(
     {n: restated.score(r, limit, rules.integral) for n, r in expected.items()},
     abs=1e-12,
   )
-  order = [-scores[name] for name in compared.scores['submission']]
+  order = [-scores[name] for name in compared.submissions]
   assert order == pytest.approx(sorted(order), abs=1e-12)
-  assert compared.times.index.tolist() == compared.scores['submission'].tolist()

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import pathlib
 import subprocess
 import sys
@@ -17,8 +18,7 @@ import scoring
 from tests.scoring import logs_on_disk, restated
 
 INF = math.inf
-TOY = benchmark.parse(
-  textwrap.dedent("""\
+TOY_TEXT = textwrap.dedent("""\
     name = "toy"
     description = "a base workload with a held-out variant, and one without"
     stop_at = ["validation"]
@@ -62,9 +62,8 @@ TOY = benchmark.parse(
     step_hint = 10
     batch_size = 1
     target_source = "made up"
-  """),
-  'toy.toml',
-)
+  """)
+TOY = benchmark.parse(TOY_TEXT, 'toy.toml')
 METRICS = {'lm': 'ppl', 'lm_big': 'ppl', 'lm_odd': 'ppl', 'vit': 'accuracy'}
 PUBLISHED = {
   'shampoo_submission': 0.7784,
@@ -216,22 +215,28 @@ def test_refuses_what_cannot_be_scored(
     scoring.score(tmp_path, TOY, **arguments)
 
 
-def test_import_needs_neither_jax_nor_matplotlib():
+def test_scoring_needs_neither_jax_nor_matplotlib_nor_pandas(
+  tmp_path: pathlib.Path,
+):
+  write(tmp_path / 'logs', {'adam': {'lm': [[1, 2], [3, None]]}})
   code = textwrap.dedent("""\
     import sys
-    for name in ('jax', 'matplotlib', 'flax', 'workloads'):
+    for name in ('jax', 'matplotlib', 'flax', 'workloads', 'pandas'):
       sys.modules[name] = None  # Makes every import of it fail.
-    import scoring, scoring.report, scoring.plots, algoperf.benchmark
-    print('light')
+    from algoperf import cli
+    arguments = ['logs', '--output_dir=out', '--report=out/report.html']
+    sys.exit(cli.main(['score', *arguments, '--benchmark=toy.toml']))
   """)
+  (tmp_path / 'toy.toml').write_text(TOY_TEXT)
   shown = subprocess.run(
     [sys.executable, '-c', code],
     capture_output=True,
     text=True,
     check=True,
-    cwd=pathlib.Path(__file__).parents[2],
+    cwd=tmp_path,
+    env={**os.environ, 'PYTHONPATH': str(pathlib.Path(__file__).parents[2])},
   )
-  assert shown.stdout == 'light\n'
+  assert shown.stdout.endswith('wrote out/report.html\n')
 
 
 @pytest.fixture(scope='module')

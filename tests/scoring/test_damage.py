@@ -212,10 +212,22 @@ def test_damage_is_reported_and_hurts_nobody_else(
   ]
   assert len(found.notices[0].message) < 200
   submissions = ['adam', 'adam', 'hurt', 'zen', 'zen']
-  assert found.trials['submission'].tolist() == submissions
-  assert found.trials['evaluations'].tolist() == [5, 5, count, 5, 5]
+  assert logs_on_disk.table(found)['submission'].tolist() == submissions
+  assert logs_on_disk.table(found)['evaluations'].tolist() == [
+    5,
+    5,
+    count,
+    5,
+    5,
+  ]
   status = '' if count else 'damaged'
-  assert found.trials['status'].tolist() == ['', '', status, '', '']
+  assert logs_on_disk.table(found)['status'].tolist() == [
+    '',
+    '',
+    status,
+    '',
+    '',
+  ]
   expected = [[1.5, 2.5, 4, 6, 8.5], [1, 20, 40, 60, 80]]
   for trial in (0, 1, 3, 4):
     values = evaluations(found, trial)
@@ -271,7 +283,7 @@ def test_a_missing_log_is_reported(tmp_path: pathlib.Path):
   path = trial_with(tmp_path, GOOD) / layout.LOG
   path.unlink()
   found = read_all(tmp_path)
-  assert found.trials['status'].tolist() == ['missing']
+  assert logs_on_disk.table(found)['status'].tolist() == ['missing']
   assert [(n.kind, n.path, n.line) for n in found.notices] == [
     ('missing log', str(path), None)
   ]
@@ -286,7 +298,7 @@ def test_a_log_may_have_several_faults(tmp_path: pathlib.Path):
     (4, TWICE),
     (8, CUT),
   ]
-  assert found.trials['evaluations'].tolist() == [4]
+  assert logs_on_disk.table(found)['evaluations'].tolist() == [4]
   assert {n.message.split(' ')[0] for n in found.notices if n.kind == WILD} == {
     '2'
   }

@@ -10,11 +10,10 @@ import re
 import shutil
 import subprocess
 
-import pandas as pd
 import pytest
 
 import scoring
-from scoring import html, plots
+from scoring import cells, html, plots
 from tests.scoring import logs_on_disk, small_results
 
 VOID = {'meta', 'link', 'br', 'wbr', 'img', 'input', 'hr'}
@@ -169,8 +168,12 @@ def test_winning_points_have_a_column_each(page: Page):
 
 @pytest.mark.parametrize('point', ['[1, 2]', 'null', '7'])
 def test_points_without_names_are_shown(point: str, result: scoring.Result):
-  studies = result.studies.assign(hyperparameters=point)
-  page = Page(html.render(dataclasses.replace(result, studies=studies)))
+  studies = [
+    dataclasses.replace(study, hyperparameters=point)
+    for study in result.rows.studies
+  ]
+  rows = dataclasses.replace(result.rows, studies=studies)
+  page = Page(html.render(dataclasses.replace(result, rows=rows)))
   (row, *_) = table(page, 'workload', 'study', 'trial', 'hyperparameters')
   assert row['hyperparameters'] == str(json.loads(point))
 
@@ -179,8 +182,11 @@ def test_medians_of_the_published_scorer(result: scoring.Result):
   row = {'submission': 'fast_one', 'workload': 'mnist_resnet'}
   times = {'as_written': 20.0, 'as_published': 22.0, 'low': 20.0, 'high': 22.0}
   never = dict.fromkeys(times, math.inf)
-  frame = pd.DataFrame([row | times, row | times | never])
-  page = Page(html.render(dataclasses.replace(result, differences=frame)))
+  found = [
+    cells.Difference(**row, **values) for values in (times, times | never)
+  ]
+  rows = dataclasses.replace(result.rows, differences=found)
+  page = Page(html.render(dataclasses.replace(result, rows=rows)))
   rows = table(page, 'submission', 'workload', 'as written')
   assert [r['change'] for r in rows] == ['+10.00%', '–']
   assert [r['at most'] for r in rows] == ['22.0', '∞']

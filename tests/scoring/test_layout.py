@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import pytest
 
 from algoperf import spec
-from scoring import layout, notices
+from scoring import layout, notices, rows
 from tests.scoring import logs_on_disk
 
 LOG = 'eval_measurements.csv'
@@ -392,10 +392,10 @@ def test_notices_say_where():
   assert notice.place == '/a:3'
   cell = notices.Notice(kind='k', message='m', submission='s', study=0)
   assert cell.place == 's study 0'
-  frame = notices.frame([notice, cell])
+  frame = rows.frame(notices.Notice, [notice, cell])
   assert frame['line'].tolist()[0] == 3
   assert frame[['study', 'line']].isna().to_numpy().tolist() == [
     [True, False],
     [False, True],
   ]
-  assert list(notices.frame([]).columns) == list(frame.columns)
+  assert list(rows.frame(notices.Notice, []).columns) == list(frame.columns)

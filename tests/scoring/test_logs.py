@@ -150,7 +150,7 @@ def test_reads_in_order(tmp_path: pathlib.Path):
     )
   (tmp_path / 'b/study_1/lm_jax/trial_2').mkdir()
   found = read_below(tmp_path, vit='accuracy', lm='ppl', none='ssim')
-  frame = found.trials
+  frame = logs_on_disk.table(found)
   names = ['submission', 'workload', 'study', 'trial', 'status', 'evaluations']
   assert frame[names].to_numpy().tolist() == [
     ['a', 'lm', 2, 1, 'damaged', 0],
@@ -179,7 +179,7 @@ def test_reads_in_order(tmp_path: pathlib.Path):
 
 def test_reads_no_trials():
   found = logs.read([], {'lm': 'ppl'})
-  assert len(found.trials) == 0
+  assert len(logs_on_disk.table(found)) == 0
   assert found.starts_T1.tolist() == [0]
   assert len(found.time_N) == 0
   assert found.notices == []
@@ -196,7 +196,9 @@ def test_reads_what_is_no_file(tmp_path: pathlib.Path):
     elif number == 3:
       (path / layout.LOG).symlink_to(layout.LOG)
   found = read_below(tmp_path, lm='ppl')
-  assert found.trials['status'].tolist() == ['damaged'] * 3 + ['missing']
+  assert logs_on_disk.table(found)['status'].tolist() == ['damaged'] * 3 + [
+    'missing'
+  ]
   assert len(found.notices) == 4
   for notice in found.notices:
     assert notice.path.endswith(f'trial_{notice.trial}/{layout.LOG}')
@@ -213,7 +215,7 @@ def test_reads_what_it_may_not(
 
   monkeypatch.setattr(os, 'open', denied)
   found = logs.read(trials, {'lm': 'ppl'})
-  assert found.trials['status'].tolist() == ['damaged']
+  assert logs_on_disk.table(found)['status'].tolist() == ['damaged']
   assert 'Permission denied' in found.notices[0].message
 
 
@@ -260,7 +262,7 @@ def test_names_the_machine(
   path = logs_on_disk.write_trial(tmp_path, evaluations=[(1.0, 2.0)])
   (path / name).write_text(json.dumps(content))
   found = read_below(tmp_path, lm='ppl')
-  assert found.trials['hardware'].tolist() == [text]
+  assert logs_on_disk.table(found)['hardware'].tolist() == [text]
   assert found.notices == []
 
 
@@ -271,7 +273,7 @@ def test_reads_trial_json(tmp_path: pathlib.Path):
   logs_on_disk.write_trial(tmp_path, trial=2, evaluations=[(1.0, 2.0)])
   found = read_below(tmp_path, lm='ppl')
   names = ['ended', 'benchmark', 'benchmark_digest', 'hardware']
-  assert found.trials[names].to_numpy().tolist() == [
+  assert logs_on_disk.table(found)[names].to_numpy().tolist() == [
     ['failed', 'mini', 'f0', '8 × Tesla V100'],
     ['', '', '', ''],
   ]
@@ -283,8 +285,8 @@ def test_reads_halves_of_characters(tmp_path: pathlib.Path):
     '{"status": "fertig \\ud800", "benchmark": 3}'
   )
   found = read_below(tmp_path, lm='ppl')
-  assert found.trials['ended'].tolist() == ['fertig ?']
-  assert found.trials['benchmark'].tolist() == ['']
+  assert logs_on_disk.table(found)['ended'].tolist() == ['fertig ?']
+  assert logs_on_disk.table(found)['benchmark'].tolist() == ['']
 
 
 @pytest.mark.parametrize(
@@ -297,7 +299,7 @@ def test_counts_logs_with_a_damaged_trial_json(
   path = logs_on_disk.write_trial(tmp_path, evaluations=[(1.0, 2.0)])
   (path / 'trial.json').write_bytes(content)
   found = read_below(tmp_path, lm='ppl')
-  assert found.trials[
+  assert logs_on_disk.table(found)[
     ['status', 'evaluations', 'ended']
   ].to_numpy().tolist() == [['', 1, '']]
   assert [(n.kind, n.path) for n in found.notices] == [

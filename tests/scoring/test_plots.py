@@ -245,6 +245,24 @@ def test_trials_that_do_not_count_are_shown_if_they_are_few(
   assert strokes == {True: 1, False: faint}
 
 
+def test_panels_are_of_their_workloads(tmp_path: pathlib.Path):
+  # The first submission lacks the first workload.
+  result = small_results.of(
+    tmp_path,
+    {
+      'adam': {'shakespeare_lm': (40.0,)},
+      'sgd': {'mnist_resnet': (20.0, 22.0), 'shakespeare_lm': (30.0,)},
+    },
+  )
+  panels = dict(zip(result.columns.names, training.panels(result), strict=True))
+  for workload, number in (('mnist_resnet', 2), ('shakespeare_lm', 2)):
+    (clip,) = (i for i in panels[workload].items if isinstance(i, shapes.Clip))
+    _, *lines = (i for i in clip.items if isinstance(i, shapes.Line))
+    assert sum(len(line.runs) for line in lines) == number
+  ends = result.curves.groupby('workload', observed=True)['time'].max()
+  assert ends.to_dict() == {'mnist_resnet': 22.0, 'shakespeare_lm': 40.0}
+
+
 CASES = {
   'one submission, one workload': (
     {'sgd': {'mnist_resnet': (20.0,)}},

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy import integrate
 
-from scoring import profiles, question
+from scoring import profiles, question, rows
 from tests.scoring import restated
 
 INF = math.inf
@@ -28,8 +28,11 @@ def competition(
   )
 
 
-def frame(table: dict[str, dict[str, float]]) -> pd.DataFrame:
-  return pd.DataFrame.from_dict(table, orient='index').rename_axis('submission')
+def ratios_of(
+  table: dict[str, dict[str, float]], columns: question.Columns, limit: float
+) -> np.ndarray:
+  times_SxW = [[row[name] for name in columns.names] for row in table.values()]
+  return profiles.ratio_array(np.array(times_SxW), columns, limit)
 
 
 @settings(deadline=None, max_examples=200)
@@ -41,8 +44,9 @@ def test_ratios_follow_the_rules(
   columns = question.Columns.of(
     tuple('xyzbd' if not with_held_out else 'xyz'), held_out
   )
-  ratios = profiles.ratios(frame(table), columns, limit)
-  assert ratios.to_dict('index') == restated.ratios(table, held_out, limit)
+  ratios = ratios_of(table, columns, limit)
+  found = pd.DataFrame(ratios, index=list(table), columns=columns.workloads)
+  assert found.to_dict('index') == restated.ratios(table, held_out, limit)
 
 
 @settings(deadline=None, max_examples=100)
@@ -50,10 +54,9 @@ def test_ratios_follow_the_rules(
 def test_profile_counts_what_is_solved(
   table: dict[str, dict[str, float]], tau: float
 ):
-  ratios = profiles.ratios(
-    frame(table), question.Columns.of(('x', 'y', 'z'), {}), 4.0
-  )
-  steps = profiles.profiles(ratios, 4.0)
+  ratios = ratios_of(table, question.Columns.of(('x', 'y', 'z'), {}), 4.0)
+  corners = profiles.profiles(list(table), ratios, 4.0)
+  steps = rows.frame(profiles.Corner, corners)
   for name, row in restated.ratios(table, {}, 4.0).items():
     corners = steps[steps['submission'] == name]
     assert corners['tau'].iloc[0] == 1.0
@@ -74,7 +77,6 @@ def test_score_is_the_integral_of_the_profile(
 ):
   # Between two neighbouring corners the profile is constant, so quadrature
   # there is exact; the tolerance is that of summing in another order.
-  ratios = pd.DataFrame([values], index=pd.Index(['A'], name='submission'))
   corners = sorted({1.0, limit, *(v for v in values if v <= limit)})
   area = sum(
     integrate.quad(
@@ -82,15 +84,5 @@ def test_score_is_the_integral_of_the_profile(
     )[0]
     for low, high in itertools.pairwise(corners)
   )
-  score = profiles.scores(ratios, limit)['score'].item()
+  score = profiles.score_array(np.array(values), limit).item()
   assert score == pytest.approx(area / (limit - 1), abs=1e-12)
-
-
-def test_scores_are_in_order_and_ties_by_name():
-  ratios = pd.DataFrame(
-    {'x': [1.0, 1.0, 2.5], 'y': [INF, INF, 1.0]},
-    index=pd.Index(['b', 'a', 'c'], name='submission'),
-  )
-  scores = profiles.scores(ratios, 4.0)
-  assert scores['submission'].tolist() == ['c', 'a', 'b']
-  assert scores['score'].tolist() == [0.75, 0.5, 0.5]

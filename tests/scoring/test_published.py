@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import itertools
 import math
 import pathlib
 import subprocess
@@ -10,12 +11,14 @@ import tomllib
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+import numpy as np
 import pandas as pd
 import pytest
 
 from algoperf import benchmark as benchmark_lib
 from algoperf import spec
-from scoring import bootstrap, published, question
+from scoring import bootstrap, published, question, studies
+from scoring import rows as rows_lib
 
 INF = math.inf
 ROOT = pathlib.Path(__file__).parents[2]
@@ -41,7 +44,6 @@ SCORES = {  # From the logs themselves.
 
 def board(rows: list[tuple]) -> published.Board:
   """A board of rows (submission, workload, study, time, last_miss, step...)."""
-  studies = pd.DataFrame(rows, columns=published.COLUMNS)
   return published.Board(
     benchmark='toy',
     ruleset='external',
@@ -53,9 +55,10 @@ def board(rows: list[tuple]) -> published.Board:
     date='2026-11-22',
     command="scripts/published_table 'my logs'",
     targets={'vit': 'accuracy >= 0.5', 'lm': 'ppl <= 5'},
-    studies=studies.astype(
-      dict.fromkeys(['study', 'trial', 'trials', 'reached'], 'Int64')
-    ),
+    studies=[
+      studies.Study(**dict(zip(published.COLUMNS, row, strict=True)))
+      for row in rows
+    ],
   )
 
 
@@ -83,10 +86,15 @@ def test_a_board_is_read_as_it_was_written(
   for field in dataclasses.fields(published.Board):
     if field.name != 'studies':
       assert getattr(after, field.name) == getattr(before, field.name)
+  frames = (
+    rows_lib.frame(studies.Study, some.studies, studies.COLUMNS)
+    for some in (after, before)
+  )
   pd.testing.assert_frame_equal(
-    after.studies.sort_values(['submission', 'study'], ignore_index=True),
-    before.studies.sort_values(['submission', 'study'], ignore_index=True),
-    check_dtype=False,
+    *(
+      frame.sort_values(['submission', 'study'], ignore_index=True)
+      for frame in frames
+    ),
     rtol=0,
     atol=6e-7,  # Six decimals of seconds.
   )
@@ -102,9 +110,9 @@ def test_what_was_not_reached_stays_infinite(tmp_path: pathlib.Path):
     'a,vit,0,12.5,10.25,100,80,2,5,3',
     'a,vit,1,inf,90,inf,700,,5,0',
   ]
-  studies = published.load(tmp_path / 'b.csv', 'external').studies
-  assert studies['time'].tolist()[1] == INF
-  assert pd.isna(studies['trial'][1])
+  _, study, _ = published.load(tmp_path / 'b.csv', 'external').studies
+  assert study.time == INF
+  assert study.trial is None
 
 
 @pytest.mark.parametrize(
@@ -181,11 +189,11 @@ def test_the_shipped_board_gives_the_scores_of_its_logs():
     row.name: row.variant_of for row in benchmark.workloads if row.held_out
   }
   columns = question.Columns.of(benchmark.base, pairs)
-  submissions = sorted(shipped.studies['submission'].unique())
-  keys = pd.MultiIndex.from_product([submissions, columns.names, range(5)])
-  times = shipped.studies.set_index(['submission', 'workload', 'study'])['time']
-  assert len(times) == len(keys) == 11 * 14 * 5
-  values = times.reindex(keys).to_numpy().reshape(11, 14, 5)
+  times = {(s.submission, s.workload, s.study): s.time for s in shipped.studies}
+  submissions = sorted({name for name, *_ in times})
+  keys = itertools.product(submissions, columns.names, range(5))
+  assert len(times) == len(shipped.studies) == 11 * 14 * 5
+  values = np.array([times[key] for key in keys]).reshape(11, 14, 5)
   draws = bootstrap.resample(values, columns, 4.0, resamples=1)
   scores = dict(zip(submissions, draws.scores_S, strict=True))
   assert scores == pytest.approx(SCORES, abs=1e-9)

@@ -1,5 +1,6 @@
 """The bootstrap and what follows from it, against enumeration and by hand."""
 
+from collections.abc import Sequence
 import dataclasses
 import importlib.machinery
 import importlib.util
@@ -18,12 +19,13 @@ import pytest
 from scipy import stats
 
 from algoperf import spec
-from scoring import bootstrap, profiles, question, statistics
+from scoring import bootstrap, profiles, question, rows, statistics
 
 INF, NAN = math.inf, math.nan
 ROOT = pathlib.Path(__file__).parents[2]
 # Two base workloads, the first of which has a held-out variant.
 COLUMNS = question.Columns.of(('x', 'y'), {'z': 'x'})
+SCORE_COLUMNS = rows.names(statistics.Score)[:7]
 VALUE = st.sampled_from([1.0, 2.0, 3.5, 4.0, 4.5, 8.0, 17.0, INF])
 
 
@@ -59,6 +61,31 @@ def resample(
     return bootstrap.resample(
       values, COLUMNS, 4.0, resamples=resamples, seed=seed
     )
+
+
+def scores(
+  draws: bootstrap.Bootstrap, submissions: Sequence[str]
+) -> pd.DataFrame:
+  return rows.frame(
+    statistics.Score, statistics.scores(draws, submissions), SCORE_COLUMNS
+  )
+
+
+def pairs(
+  draws: bootstrap.Bootstrap, submissions: Sequence[str]
+) -> pd.DataFrame:
+  return rows.frame(statistics.Pair, statistics.pairs(draws, submissions))
+
+
+def left_out(
+  medians: dict[str, list[float]], columns: question.Columns
+) -> pd.DataFrame:
+  """Of submissions a and b, as many as there are medians of."""
+  medians_SxW = np.array(list(medians.values())).T
+  found = statistics.leave_one_out(
+    ['a', 'b'][: len(medians_SxW)], medians_SxW, columns, 4.0
+  )
+  return rows.frame(statistics.LeftOut, found)
 
 
 def names(draws: bootstrap.Bootstrap) -> list[str]:
@@ -172,8 +199,7 @@ def test_the_unit_of_a_column_does_not_matter(
   scaled[:, column] *= factor
   before, after = resample(values), resample(scaled)
   pd.testing.assert_frame_equal(
-    statistics.scores(before, names(before)),
-    statistics.scores(after, names(after)),
+    scores(before, names(before)), scores(after, names(after))
   )
 
 
@@ -195,7 +221,7 @@ def test_the_order_of_submissions_does_not_matter(
   moved = dataclasses.replace(draws, **fields)
   here = names(draws)
   there = [here[i] for i in order]
-  for table in (statistics.scores, statistics.pairs):
+  for table in (scores, pairs):
     pd.testing.assert_frame_equal(table(draws, here), table(moved, there))
 
 
@@ -239,14 +265,22 @@ def test_intervals_of_times_span_three_and_five_studies():
 
 def test_one_study_gives_scores_but_no_intervals():
   draws = resample(np.array([[[1.0]] * 3, [[2.0]] * 3]))
-  frame = statistics.scores(draws, ['a', 'b'])
+  frame = scores(draws, ['a', 'b'])
   assert frame['score'].tolist() == pytest.approx([1.0, 2 / 3])
   ends = frame[['low', 'high', 'rank_low', 'rank_high']]
   assert ends.isna().all(axis=None)
-  pair = statistics.pairs(draws, ['a', 'b']).iloc[0]
+  pair = pairs(draws, ['a', 'b']).iloc[0]
   assert math.isnan(pair['low'])
   assert not pair['distinct']
   assert pair['studies_needed'] == INF
+
+
+def test_scores_are_in_order_and_ties_by_name():
+  # Times 1 and never, twice; 2.5 times the best on the first, best on the last.
+  values = np.array([[1.0, INF, 1.0], [1.0, INF, 1.0], [2.5, 1.0, 2.5]])
+  frame = scores(resample(values[..., np.newaxis]), ['b', 'a', 'c'])
+  assert frame['submission'].tolist() == ['c', 'a', 'b']
+  assert frame['score'].tolist() == [0.75, 0.5, 0.5]
 
 
 def test_no_studies_at_all_count_as_not_reached():
@@ -260,16 +294,16 @@ def test_no_studies_at_all_count_as_not_reached():
 def test_repeated_values_leave_no_doubt():
   values = np.ones((3, 3, 5)) * np.array([1.0, 2.0, 2.0])[:, None, None]
   draws = resample(values)
-  frame = statistics.scores(draws, ['a', 'b', 'c'])
+  frame = scores(draws, ['a', 'b', 'c'])
   assert frame['rank'].tolist() == [1, 2, 2]
   assert (frame['low'] == frame['high']).all()
   assert frame['rank_low'].tolist() == frame['rank_high'].tolist() == [1, 2, 2]
-  pairs = statistics.pairs(draws, ['a', 'b', 'c'])
-  assert pairs['better'].tolist() == ['a', 'a', 'b']
-  assert pairs['worse'].tolist() == ['b', 'c', 'c']
-  assert pairs['distinct'].tolist() == [True, True, False]
-  assert pairs['studies_needed'].tolist() == [0.0, 0.0, INF]
-  assert pairs['adjacent'].tolist() == [True, False, True]
+  found = pairs(draws, ['a', 'b', 'c'])
+  assert found['better'].tolist() == ['a', 'a', 'b']
+  assert found['worse'].tolist() == ['b', 'c', 'c']
+  assert found['distinct'].tolist() == [True, True, False]
+  assert found['studies_needed'].tolist() == [0.0, 0.0, INF]
+  assert found['adjacent'].tolist() == [True, False, True]
 
 
 def test_rank_ranges_are_percentiles_of_ranks():
@@ -315,19 +349,16 @@ def test_as_many_studies_as_needed_do_tell_apart():
   # An observed difference varies too much for a test: give it the true one.
   pilots = [dataclasses.replace(drawn(5), scores_S=truth) for _ in range(40)]
   more = int(np.median([statistics.studies_needed(p, 0, 1) for p in pilots]))
-  pairs = [statistics.pairs(drawn(5 + more), 'ab') for _ in range(200)]
-  distinct = np.mean([pair['distinct'].item() for pair in pairs])
+  found = [statistics.pairs(drawn(5 + more), 'ab') for _ in range(200)]
+  distinct = np.mean([pair.distinct for (pair,) in found])
   assert more > 5
   # It aims at 80 %, from a spread that five studies rather overestimate.
   assert 0.7 < distinct < 0.97
 
 
 def test_leaving_out_takes_variants_along():
-  medians = pd.DataFrame(
-    {'x': [1.0, 2.0], 'y': [3.0, 1.0], 'z': [INF, 1.0]},
-    index=pd.Index(['a', 'b'], name='submission'),
-  )
-  frame = statistics.leave_one_out(medians, COLUMNS, 4.0)
+  medians = {'x': [1.0, 2.0], 'y': [3.0, 1.0], 'z': [INF, 1.0]}
+  frame = left_out(medians, COLUMNS)
   # In all: a has not solved z, hence not x, and is 3 times slower on y.
   assert frame.to_dict('list') == {
     'submission': ['a', 'b', 'a', 'b'],
@@ -340,19 +371,15 @@ def test_leaving_out_takes_variants_along():
 
 
 def test_ranks_change_when_a_workload_leaves():
-  medians = pd.DataFrame(
-    {'x': [1.0, INF], 'y': [3.0, 1.0], 'z': [1.0, INF]}, index=['a', 'b']
-  )
-  frame = statistics.leave_one_out(medians, COLUMNS, 4.0)
+  medians = {'x': [1.0, INF], 'y': [3.0, 1.0], 'z': [1.0, INF]}
+  frame = left_out(medians, COLUMNS)
   assert frame['rank'].tolist() == [2, 1, 1, 2]
   assert frame['rank_change'].tolist() == [1, -1, 0, 0]
 
 
 def test_nothing_is_left_of_one_workload():
   columns = question.Columns.of(('x',), {})
-  frame = statistics.leave_one_out(
-    pd.DataFrame({'x': [1.0]}, index=['a']), columns, 4.0
-  )
+  frame = left_out({'x': [1.0]}, columns)
   assert frame.empty
   assert 'rank_change' in frame
 

@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 import math
+import operator
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 import numpy as np
-import pandas as pd
 import pytest
 
 from algoperf import spec
-from scoring import logs, times
+from scoring import layout, logs, studies, times
 
 INF, NAN = math.inf, math.nan
 
@@ -28,25 +28,35 @@ def goal(comparison: str = '<=', target: float = 5.0) -> spec.Goal:
   )
 
 
+def where(
+  submission: str, workload: str, study: int, trial: int
+) -> layout.Trial:
+  return layout.Trial(
+    path=f'{submission}/{workload}/{study}/{trial}',
+    submission=submission,
+    workload=workload,
+    study=study,
+    trial=trial,
+    framework='jax',
+  )
+
+
 def read(trials: Sequence[Sequence[float]], ended: str = '') -> logs.Logs:
   """Trials of one study, evaluated at 10, 20 … seconds and steps 1, 11 …"""
   lengths = [len(values) for values in trials]
   places = np.concatenate([np.arange(n) for n in lengths] or [[]])
   unknown_N = np.full(len(places), NAN)
-  frame = pd.DataFrame(
-    {
-      'submission': 'a',
-      'workload': 'lm',
-      'study': 1,
-      'trial': range(1, len(trials) + 1),
-      'path': [f'a/{i}' for i in range(len(trials))],
-      'status': ['' if n else 'damaged' for n in lengths],
-      'evaluations': lengths,
-      'ended': ended,
-    }
-  )
+  records = [
+    logs.Record(
+      where=where('a', 'lm', 1, number),
+      log='' if length else 'damaged',
+      evaluations=length,
+      ended=ended,
+    )
+    for number, length in enumerate(lengths, start=1)
+  ]
   return logs.Logs(
-    columns=frame.to_dict('list'),
+    records=records,
     starts_T1=np.cumsum([0, *lengths]),
     time_N=10.0 * (places + 1),
     step_N=10.0 * places + 1,
@@ -82,13 +92,12 @@ def test_time_of_a_trial(
   best: float,
 ):
   # Between two others, so that a neighbour's rows would be noticed.
-  trials = times.of_trials(
+  _, found, _ = times.of_trials(
     read([[9, 5, 5], values, [5]]), {'lm': goal(comparison)}, 1.0
   )
-  found = trials.iloc[1]
-  assert found['status'] == ('missed' if time == INF else 'reached')
+  assert found.status == ('missed' if time == INF else 'reached')
   np.testing.assert_array_equal(
-    found[['time', 'last_miss', 'step', 'best']].to_numpy(dtype=float),
+    [found.time, found.last_miss, found.step, found.best],
     [time, last_miss, step, best],
   )
 
@@ -104,7 +113,7 @@ def test_times_of_any_trials(trials: list[list[float]], comparison: str):
   found = times.of_trials(read(trials), {'lm': goal(comparison)}, 1.0)
   met = {'<': float.__lt__, '<=': float.__le__, '>': float.__gt__}
   met['>='] = float.__ge__
-  for row, values in zip(found.itertuples(), trials, strict=True):
+  for row, values in zip(found, trials, strict=True):
     hits = [
       i
       for i, value in enumerate(values)
@@ -139,47 +148,50 @@ def test_times_of_any_trials(trials: list[list[float]], comparison: str):
   ],
 )
 def test_how_a_trial_ended(ended: str, diverged: bool, failed: bool):
-  trials = times.of_trials(read([[9]], ended), {'lm': goal()}, 1.0)
-  assert trials['diverged'].item() == diverged
-  assert trials['failed'].item() == failed
+  (trial,) = times.of_trials(read([[9]], ended), {'lm': goal()}, 1.0)
+  assert trial.diverged == diverged
+  assert trial.failed == failed
 
 
 def test_what_was_reached_by_breaking_a_rule_is_not_reached():
-  row = times.of_trials(
-    read([[9, 3]], 'disqualified'), {'lm': goal()}, 1.0
-  ).iloc[0]
+  (row,) = times.of_trials(read([[9, 3]], 'disqualified'), {'lm': goal()}, 1.0)
   assert (row.status, row.time, row.last_miss) == ('missed', INF, 20.0)
 
 
 def test_over_budget():
   trials = times.of_trials(read([[9] * 9, [9] * 10]), {'lm': goal()}, 1.0)
-  assert trials['over_budget'].tolist() == [False, True]  # 90 s and 100 s.
+  assert [t.over_budget for t in trials] == [False, True]  # 90 s and 100 s.
   trials = times.of_trials(read([[9] * 9, [9] * 10]), {'lm': goal()}, 1.5)
-  assert not trials['over_budget'].any()
+  assert not any(trial.over_budget for trial in trials)
 
 
-def trial_frame(rows: list[tuple]) -> pd.DataFrame:
-  """Trials as (submission, workload, study, trial, time, last_miss, rounds)."""
-  names = [*times.KEYS, 'trial', 'time', 'last_miss', 'rounds']
-  frame = pd.DataFrame(rows, columns=names)
-  return frame.assign(
-    step=frame['time'] * 10,
-    last_miss_step=frame['last_miss'] * 10,
-    status=np.where(np.isfinite(frame['time']), 'reached', 'missed'),
-    path=[f'trial of row {i}' for i in range(len(frame))],
+def trial(
+  place: tuple[str, str, int, int], time: float, last_miss: float, rounds: float
+) -> times.Trial:
+  return times.Trial(
+    record=logs.Record(where=where(*place)),
+    status='reached' if math.isfinite(time) else 'missed',
+    time=time,
+    last_miss=last_miss,
+    step=time * 10,
+    last_miss_step=last_miss * 10,
+    rounds=rounds,
+    best=NAN,
+    end_time=time,
+    diverged=False,
+    failed=False,
+    over_budget=False,
   )
 
 
-TRIALS = trial_frame(
-  [
-    ('a', 'lm', 1, 1, 30.0, 20.0, 2),
-    ('a', 'lm', 1, 2, 25.0, 24.0, 5),
-    ('a', 'lm', 1, 3, 25.0, 22.0, 3),
-    ('a', 'lm', 2, 1, INF, 90.0, INF),
-    ('a', 'vit', 2, 4, 7.0, 0.0, 1),
-    ('a', 'not asked for', 1, 1, 1.0, 0.0, 1),
-  ]
-)
+TRIALS = [
+  trial(('a', 'lm', 1, 1), 30.0, 20.0, 2),
+  trial(('a', 'lm', 1, 2), 25.0, 24.0, 5),
+  trial(('a', 'lm', 1, 3), 25.0, 22.0, 3),
+  trial(('a', 'lm', 2, 1), INF, 90.0, INF),
+  trial(('a', 'vit', 2, 4), 7.0, 0.0, 1),
+  trial(('a', 'not asked for', 1, 1), 1.0, 0.0, 1),
+]
 
 
 @pytest.mark.parametrize(
@@ -189,19 +201,18 @@ TRIALS = trial_frame(
 def test_the_trial_that_counts(
   key: str, winner: int, time: float, last_miss: float
 ):
-  studies = times.Grouping.of(TRIALS, ['lm', 'vit']).studies(key)
-  shown = studies.drop(columns=['step', 'last_miss_step', 'path'])
-  names = [*times.KEYS, 'time', 'last_miss', 'trial', 'trials', 'reached']
-  shown = shown[names].astype(object)
-  assert shown.where(shown.notna(), None).to_numpy().tolist() == [
-    ['a', 'lm', 1, time, last_miss, winner, 3, 3],
-    ['a', 'lm', 2, INF, 90.0, None, 1, 0],
-    ['a', 'vit', 1, INF, 0.0, None, 0, 0],  # Missing: not reached.
-    ['a', 'vit', 2, 7.0, 0.0, 4, 1, 1],
+  found = studies.Grouping.of(TRIALS, ['lm', 'vit']).studies(key)
+  names = ['submission', 'workload', 'study']
+  names += ['time', 'last_miss', 'trial', 'trials', 'reached']
+  assert list(map(operator.attrgetter(*names), found)) == [
+    ('a', 'lm', 1, time, last_miss, winner, 3, 3),
+    ('a', 'lm', 2, INF, 90.0, None, 1, 0),
+    ('a', 'vit', 1, INF, 0.0, None, 0, 0),  # Missing: not reached.
+    ('a', 'vit', 2, 7.0, 0.0, 4, 1, 1),
   ]
-  assert studies['step'].tolist() == [time * 10, INF, INF, 70.0]
-  path = f'trial of row {winner - 1}'
-  assert studies['path'].tolist() == [path, '', '', 'trial of row 4']
+  assert [study.step for study in found] == [time * 10, INF, INF, 70.0]
+  path = f'a/lm/1/{winner}'
+  assert [study.path for study in found] == [path, '', '', 'a/vit/2/4']
 
 
 @pytest.mark.parametrize(
@@ -220,15 +231,16 @@ def test_the_trial_that_counts(
 def test_infinite_times_take_part_in_the_median(
   values: list[float], median: float
 ):
-  assert times.medians(np.array(values)) == median
+  assert studies.medians(np.array(values)) == median
 
 
 def test_values_by_study():
-  studies = times.Grouping.of(TRIALS, ['lm', 'vit']).studies('time')
-  time_SxWxK, step_SxWxK = times.by_study(
-    studies, ['b', 'a'], ['vit', 'lm'], ['time', 'step']
+  found = studies.Grouping.of(TRIALS, ['lm', 'vit']).studies('time')
+  time_SxWxK = studies.by_study(
+    [(study.submission, study.workload, study.time) for study in found],
+    ['b', 'a'],
+    ['vit', 'lm'],
   )
   np.testing.assert_array_equal(
     time_SxWxK, [[[NAN, NAN], [NAN, NAN]], [[INF, 7], [25, INF]]]
   )
-  np.testing.assert_array_equal(step_SxWxK, time_SxWxK * 10)
