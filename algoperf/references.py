@@ -40,7 +40,12 @@ _CRITICAL_NAMES = {
 }
 _FLAGS = ('XLA_', 'JAX_', 'TF_', 'CUDA_', 'NVIDIA_', 'NCCL_', 'LIBTPU_', 'LD_')
 # Names that Python itself adds to modules and classes as it goes.
-_ADDED = ('__annotations__', '__warningregistry__', '__abstractmethods__')
+_ADDED = (
+  '__annotations__',
+  '__warningregistry__',
+  '__abstractmethods__',
+  '__slotnames__',  # By copyreg, to a class of which an object is pickled.
+)
 
 _Place = tuple[Mapping[str, Any], str, Any, str]  # Where, name, value, label.
 

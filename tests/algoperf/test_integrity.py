@@ -4,6 +4,7 @@ import json
 import pathlib
 import subprocess
 import sys
+import textwrap
 
 import pytest
 
@@ -151,6 +152,25 @@ _HONEST = sorted(
 
 
 @pytest.mark.long
+def test_pickling_for_worker_processes_is_no_change():
+  """Which has Python keep a name in the class of what is pickled."""
+  code = textwrap.dedent("""\
+    import pickle
+    from algoperf import blame, references
+    from workloads.data import ahead
+    def changed():
+      before = references.References(blame.Origins([]))
+      pickle.dumps(ahead._Transfers([], range(0), 1))
+      assert '__slotnames__' in vars(ahead._Transfers)
+      yield before.changed()
+      ahead._Transfers.another = 1
+      yield before.changed()
+    found = [*changed()]
+    assert found == [[], ['workloads.data.ahead._Transfers.another']], found
+    """)
+  subprocess.run([sys.executable, '-c', code], check=True, cwd=_ROOT)
+
+
 def test_no_submission_of_ours_is_flagged(data_dir):
   outcomes = _run(_HONEST, data_dir)
   assert len(outcomes) == len(_HONEST)

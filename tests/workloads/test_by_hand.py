@@ -6,6 +6,7 @@ fingerprints of the base models; those of the variants are not published.
 
 import dataclasses
 import functools
+from typing import Any
 
 import jax
 import numpy as np
@@ -34,7 +35,7 @@ LM1B = {
   '_rmsnorm': {'mlp': 'relu'},
   '_glu_mlp': {'mlp': 'glu'},
   '_qk_norm': {'mlp': 'relu'},
-  '_tied': {'mlp': 'relu', 'tied_scale': 16**-0.5},
+  '_tied': {'mlp': 'relu'},
 }
 TINY_LM1B = dataclasses.replace(
   lm_configs.LM1B,
@@ -126,6 +127,13 @@ def test_small_language_models(variant):
   compare(work, by_hand.language_model, batch, 0.1, **FINEWEB[variant])
 
 
+def of_lm1b(config: lm_configs.Config) -> dict[str, Any]:
+  """Options of the model by hand."""
+  options = LM1B[config.name.removeprefix('lm1b')]
+  scale = config.width**-0.5 if config.output == 'tied_scaled' else 1.0
+  return {'rotary': False, 'tied_scale': scale, **options}
+
+
 @pytest.mark.parametrize('packed', [False, True])
 @pytest.mark.parametrize('config', lm_configs.of_lm1b(TINY_LM1B))
 def test_tiny_lm1b(config, packed):
@@ -137,8 +145,7 @@ def test_tiny_lm1b(config, packed):
   }
   # Of a sentence inputs and targets have the same length.
   batch['targets'][batch['inputs'] == 0] = 0
-  options = LM1B[config.name.removeprefix('lm1b')]
-  compare(work, by_hand.language_model, batch, 0.1, rotary=False, **options)
+  compare(work, by_hand.language_model, batch, 0.1, **of_lm1b(config))
 
 
 @pytest.mark.long
@@ -169,3 +176,27 @@ def test_full_size_language_models(variant):
   if not variant:  # As published.
     np.testing.assert_allclose(losses.sum(), 1386.2727, rtol=1e-5)
     np.testing.assert_allclose(np.abs(logits).sum(), 737_717, rtol=1e-5)
+  # The workload itself computes in bfloat16, of eight bits: 24 sublayers.
+  rounded = workloads.get(f'finewebedu_lm{variant}')
+  params = by_hand.filled(
+    jax.eval_shape(work.init_model_fn, jax.random.PRNGKey(0))[0]
+  )
+  found16, loss16 = found(rounded, params, batch, 0.0)
+  assert found16.dtype == 'bfloat16'
+  error = np.linalg.norm(np.asarray(found16, np.float64) - logits)
+  assert error < 0.03 * np.linalg.norm(logits)
+  np.testing.assert_allclose(loss16['summed'], losses.sum(), rtol=3e-3)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize('variant', LM1B)
+def test_full_size_lm1b(variant):
+  config = workloads.get(f'lm1b{variant}').config
+  work = lm_workload.LanguageModelWorkload(
+    dataclasses.replace(config, dtype='float32')
+  )
+  tokens = np.random.RandomState(0).randint(1, 30_000, (2, 65))
+  batch = {'inputs': tokens[:, :-1], 'targets': tokens[:, 1:]}
+  batch['inputs_position'] = np.tile(np.arange(32), (2, 2))
+  batch['inputs_segmentation'] = np.repeat([[1, 2]] * 2, 32, axis=1)
+  compare(work, by_hand.language_model, batch, 0.1, **of_lm1b(config))
