@@ -41,15 +41,26 @@ def view(
   """The workload, whose fresh parameters have the leading axis.
 
   What 0.5 told the model once, at its initialisation, it gets at each call: the
-  rate of dropout, if the hyperparameters have one.
+  rate of dropout, that of the hyperparameters if they have one. Here a model
+  has one rate: a second one, `aux_dropout_rate`, is ignored.
   """
   viewed = copy.copy(workload)
-  viewed.init_model_fn = lambda rng: replicate(workload.init_model_fn(rng))
-  dropout_rate = getattr(hyperparameters, 'dropout_rate', None)
-  if dropout_rate is not None:
-    viewed.model_fn = functools.partial(
-      workload.model_fn, dropout_rate=dropout_rate
-    )
+
+  def set_dropout(rate: float | None) -> None:
+    if rate is not None:
+      viewed.model_fn = functools.partial(workload.model_fn, dropout_rate=rate)
+
+  def init_model_fn(
+    rng: spec.RandomState,
+    dropout_rate: float | None = None,
+    aux_dropout_rate: float | None = None,
+  ) -> spec.ModelInitState:
+    del aux_dropout_rate
+    set_dropout(dropout_rate)
+    return replicate(workload.init_model_fn(rng))
+
+  viewed.init_model_fn = init_model_fn
+  set_dropout(getattr(hyperparameters, 'dropout_rate', None))
   return viewed
 
 

@@ -21,13 +21,19 @@ from tests import toy
 
 STYLES = pathlib.Path(__file__).parents[1] / 'submissions' / 'styles'
 _ALGORITHMS = 'repository/reference_algorithms'
+_NEWER = 'repository/algorithms/archived_paper_baselines'
 PATHS = {
   'jit_06': 'jit_06/submission.py',
   'pmap_05': 'pmap_05',
   'schedule_free': 'schedule_free/submission.py',
   'self_tuning': 'self_tuning/submission.py',
+  'sequence_05': 'sequence_05/submission.py',
+  'labelled': 'labelled',
+  'mesh_06': 'mesh_06/submission.py',
   'averaging': 'repository/submissions/external_tuning/averaging',
   'momentum': f'{_ALGORITHMS}/paper_baselines/momentum/jax/submission.py',
+  'preconditioned': f'{_ALGORITHMS}/paper_baselines/preconditioned/jax',
+  'ascent': f'{_NEWER}/ascent/jax/submission.py',
   'jax_nesterov': f'{_ALGORITHMS}/target_setting_algorithms/jax_nesterov.py',
 }
 STEPS = 20

@@ -13,6 +13,7 @@ import types
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from algoperf import (
@@ -120,7 +121,8 @@ def test_pmap_gets_the_dropout_of_the_hyperparameters():
   assert np.array_equal(
     logits(device_axis.view(workload, None)), logits(workload)
   )
-  assert not hasattr(view.init_model_fn(np.array([0, 1], np.uint32)), 'shape')
+  view.init_model_fn(np.array([0, 1], np.uint32), 0.0, aux_dropout_rate=0.5)
+  assert np.array_equal(logits(view), logits(workload))
 
 
 def test_evaluation_takes_the_first_device_and_mean_statistics():
@@ -192,6 +194,11 @@ def test_the_train_state_is_a_mapping_and_an_object():
     ),
     ('from algorithmic_efficiency import spec\nx = spec.LossType(3).value', 3),
     ('import algorithmic_efficiency.spec as s\nx = s.LossType(3).value', 3),
+    ('from jax.experimental import maps\nx = maps.Mesh', jax.sharding.Mesh),
+    ('from jax.experimental.maps import Mesh as x', jax.sharding.Mesh),
+    ('import jax\nx = jax.tree_util.tree_multimap(max, [1], [2])[0]', 2),
+    ('from optax._src import clipping\nx = clipping.clip', optax.clip),
+    ('import numpy as np\nx = np.float', float),
   ],
 )
 def test_successors_stand_in_for_names_that_are_gone(tmp_path, source, result):

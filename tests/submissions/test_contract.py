@@ -5,6 +5,7 @@ that was saved as numpy goes on to the last bit; no two arrays share a buffer,
 because buffers are donated.
 """
 
+from collections.abc import Iterator
 import os
 import pathlib
 import subprocess
@@ -21,6 +22,7 @@ from tests import toy
 import workloads
 
 _STEP_HINT = 60
+_AGAIN = 10  # Steps that are made twice.
 _SMALL = {
   'mnist_resnet': 160,  # Steps: batch statistics lag behind large rates.
   'numerals_wmt': 40,
@@ -82,7 +84,20 @@ def test_on_the_toy(
   _check(_trainer(source, workload), _STEP_HINT, caplog)
 
 
+@pytest.fixture(scope='module')
+def compilation_cache(
+  tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[None]:
+  """A workload's initialization and evaluation are compiled once for all."""
+  name, directory = 'jax_compilation_cache_dir', tmp_path_factory.mktemp('xla')
+  before = getattr(jax.config, name)
+  jax.config.update(name, str(directory))
+  yield
+  jax.config.update(name, before)
+
+
 @pytest.mark.long
+@pytest.mark.usefixtures('compilation_cache')
 @pytest.mark.parametrize('source', _NAMES + _TEMPLATES, indirect=True)
 @pytest.mark.parametrize('name', _SMALL)
 def test_on_the_small_workloads(
@@ -104,7 +119,7 @@ def test_on_the_small_workloads(
 def _check(
   trainer: toy.Trainer, num_steps: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-  """Trains two steps, then the number given: twice, from the same state."""
+  """Trains two steps, then the rest, the last of them twice."""
   first = trainer.evaluate()['loss']
   _assert_own_buffers(_arrays(trainer))
   with jax.log_compiles():
@@ -112,29 +127,41 @@ def _check(
       _train(trainer, 1)
     assert _compilations(caplog)
     kinds = _kinds(_arrays(trainer))
-    saved = jax.device_get(_arrays(trainer)), trainer.queue.get_state()
     caplog.clear()
-    _train(trainer, num_steps)
+    _train(trainer, num_steps - _AGAIN)
+    saved = _saved(trainer)
+    _train(trainer, _AGAIN)
     assert not _compilations(caplog)
+    uninterrupted = jax.device_get(_arrays(trainer))
+    _restore(trainer, *saved)
+    _train(trainer, _AGAIN)
+    assert not _compilations(caplog)
+  jax.tree.map(np.testing.assert_array_equal, _arrays(trainer), uninterrupted)
   assert trainer.evaluate()['loss'] < first
   assert _kinds(_arrays(trainer)) == kinds
   _assert_own_buffers(trainer.optimizer_state[0])
-  uninterrupted = jax.device_get(_arrays(trainer))
-  _restore(trainer, *saved)
-  _train(trainer, num_steps)
-  jax.tree.map(np.testing.assert_array_equal, _arrays(trainer), uninterrupted)
 
 
 def _compilations(caplog: pytest.LogCaptureFixture) -> list[str]:
   return [r.message for r in caplog.records if 'XLA compil' in r.message]
 
 
-def _restore(trainer: toy.Trainer, arrays: tuple, queue: dict) -> None:
-  """Back to after the second step, from what was saved then."""
+def _saved(trainer: toy.Trainer) -> tuple[tuple, dict, int]:
+  return (
+    jax.device_get(_arrays(trainer)),
+    trainer.queue.get_state(),
+    trainer.step,
+  )
+
+
+def _restore(
+  trainer: toy.Trainer, arrays: tuple, queue: dict, step: int
+) -> None:
+  """Back to what was saved."""
   state, trainer.params, trainer.model_state = jax.tree.map(jnp.array, arrays)
   trainer.optimizer_state = (state, trainer.optimizer_state[1])
   trainer.queue.set_state(queue)
-  trainer.step = 2
+  trainer.step = step
 
 
 _ON_TWO_DEVICES = """
