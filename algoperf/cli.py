@@ -107,6 +107,7 @@ def _trial_options(values: Values) -> training.TrialOptions:
     seed=values.seed,
     max_steps=values.max_steps,
     checkpoint_minutes=values.checkpoint_minutes,
+    stop_when_beaten=values.stop_when_beaten,
     hardware=values.hardware,
     xla_flags=os.environ.get('XLA_FLAGS', ''),
     host=_host(values),

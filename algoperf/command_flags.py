@@ -57,6 +57,8 @@ def trials(values: Values) -> None:
   text = 'of the experiment (default: drawn once and kept)'
   _number(values, 'seed', 0, text)
   _number(values, 'max_steps', 1, 'end trials after so many steps')
+  text = 'end a trial that has taken as long as the best one of its study'
+  _switch(values, 'stop_when_beaten', text)
   text = 'between checkpoints, besides those at evaluations'
   flags.DEFINE_float(
     'checkpoint_minutes', 10.0, text, flag_values=values, lower_bound=0.0
@@ -83,7 +85,8 @@ def run(values: Values) -> None:
 
 
 def bench(values: Values) -> None:
-  _list(values, 'submissions', 'names, .py files or folders')
+  text = 'names, .py files or folders; all: every one that comes along'
+  _list(values, 'submissions', text)
   text = 'only these (default: all that the benchmark scores)'
   _list(values, 'workloads', text)
   trials(values)

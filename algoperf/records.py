@@ -45,14 +45,24 @@ CHECKPOINTS = 'checkpoints'  # See `checkpoint`.
 
 # A trial that ended so is gone on with by the same command.
 UNFINISHED = ('running', 'interrupted')
+# A trial that ended so has ended by the rules; see `trial.Ending`.
+ENDED = (
+  'target_reached',
+  'out_of_time',
+  'beaten',
+  'completed',
+  'max_steps',
+  'diverged',
+)
 
-# Fields of a TrialSpec that do not change what is computed.
+# Fields of a TrialSpec that do not change what is computed, as far as it goes.
 _PLACES = (
   'submission_path',
   'benchmark',
   'data_dir',
   'directory',
   'checkpoint_minutes',
+  'beaten_at',
 )
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # What trial.json says of the part of a run that is gone on from.
@@ -83,6 +93,8 @@ class TrialSpec:
     checkpoint_minutes: between checkpoints, besides those at evaluations.
     hardware_profile: what the machine must be (`hardware.profiles`), or None.
     xla_flags: those that XLA runs with, or None.
+    beaten_at: end once so many seconds of submission time have passed without
+      the target, because another trial of the study took no longer; or None.
   """
 
   workload: str
@@ -103,6 +115,7 @@ class TrialSpec:
   checkpoint_minutes: float = 10.0
   hardware_profile: str | None = None
   xla_flags: str | None = None
+  beaten_at: float | None = None
 
   def identity(self) -> dict[str, Any]:
     """What two runs must agree in to be the same trial.

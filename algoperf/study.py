@@ -45,6 +45,8 @@ class Plan:
     checkpoint_minutes: between checkpoints, besides those at evaluations.
     hardware_profile: what the machine must be, or None.
     xla_flags: those that XLA runs with, or None.
+    stop_when_beaten: end a trial once it has taken as long as another one of
+      its study took to the target: no score by time is another for it.
   """
 
   benchmark: benchmark_lib.Benchmark
@@ -63,6 +65,7 @@ class Plan:
   checkpoint_minutes: float = 10.0
   hardware_profile: str | None = None
   xla_flags: str | None = None
+  stop_when_beaten: bool = False
 
   def specs(self) -> Iterator[records.TrialSpec]:
     """Every trial, study by study, so that early results are whole studies."""
@@ -111,6 +114,22 @@ class Plan:
     """Seconds of submission time that a trial may use."""
     factor = self.benchmark.rulesets[self.ruleset].budget_factor
     return self.benchmark.row(workload).goal.max_runtime * factor
+
+
+def with_rival(plan: Plan, trial: records.TrialSpec) -> records.TrialSpec:
+  """The trial, which ends when it is beaten, if the plan says so."""
+  if not plan.stop_when_beaten:
+    return trial
+  times = [
+    recorded['target']['time']
+    for other in plan.specs()
+    if (other.study, other.workload) == (trial.study, trial.workload)
+    and other.trial != trial.trial
+    and (recorded := records.read_trial(pathlib.Path(other.directory)))
+    and recorded['status'] in records.ENDED
+    and recorded['target'] is not None
+  ]
+  return dataclasses.replace(trial, beaten_at=min(times, default=None))
 
 
 def trial_seed(experiment_seed: int, study: int, trial: int) -> int:
@@ -190,6 +209,7 @@ def _run(
         keeper.ended(trial, status, 'found')
         observer.skipped(trial, status)
       else:
+        trial = with_rival(plan, trial)
         host = None if announce is None else announce(trial)
         status = _run_trial(plan, trial, observer, keeper, host)
       statuses.append(status)

@@ -47,6 +47,7 @@ class TrialOptions:
     host: which one this is, if trials take several.
     hardware: what the machine must be: a profile, or 'auto'.
     xla_flags: what the environment has in XLA_FLAGS.
+    stop_when_beaten: see `study.Plan`.
   """
 
   benchmark: str
@@ -62,6 +63,7 @@ class TrialOptions:
   host: hosts.Hosts | None = None
   hardware: str = 'auto'
   xla_flags: str = ''
+  stop_when_beaten: bool = False
 
 
 def run(
@@ -89,6 +91,8 @@ def bench(
 ) -> int:
   """A whole benchmark: the trials that are missing."""
   benchmark = benchmark_lib.load(options.benchmark)
+  if list(submissions) == ['all']:
+    submissions = _baselines(options)
   return _run_plans(
     [
       _plan(
@@ -103,6 +107,18 @@ def bench(
     ],
     options.host,
   )
+
+
+def _baselines(options: TrialOptions) -> list[str]:
+  """The submissions that come with this package, of the ruleset asked for."""
+  from algoperf import submission as submission_lib
+
+  tuned = options.ruleset == 'external'
+  return [
+    name
+    for name in submission_lib.names()
+    if (submission_lib.locate(name).search_space is not None) == tuned
+  ]
 
 
 def _plan(
@@ -121,6 +137,11 @@ def _plan(
   xla_flags = profiles.xla_flags(options.hardware, options.xla_flags)
   for workload in workloads:
     benchmark.row(workload)  # Refuses an unknown one.
+  if options.stop_when_beaten and benchmark.scoring.study != 'least_time':
+    raise spec.UsageError(
+      f'{benchmark.name} does not score by the least time of a study: a trial '
+      'may count that takes longer; leave out --stop_when_beaten.'
+    )
   source = submission_lib.locate(submission)
   submission_lib.check(source)
   directory = options.experiment_dir / (name or source.name)
@@ -141,6 +162,7 @@ def _plan(
     directory=directory,
     hardware_profile=None if options.hardware == 'auto' else options.hardware,
     xla_flags=xla_flags,
+    stop_when_beaten=options.stop_when_beaten,
   )
   list(plan.specs())  # Refuses a malformed search space.
   return plan

@@ -25,6 +25,7 @@ class Ending(enum.StrEnum):
 
   TARGET_REACHED = 'target_reached'
   OUT_OF_TIME = 'out_of_time'
+  BEATEN = 'beaten'  # By another trial of its study; see Rules.
   COMPLETED = 'completed'  # The submission raised TrainingCompleteError.
   MAX_STEPS = 'max_steps'
   DIVERGED = 'diverged'  # One of the above, and the last loss is not finite.
@@ -60,9 +61,14 @@ class NoCheckpoints:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Rules:
-  """When a trial ends. Seconds are of submission time."""
+  """When a trial ends. Seconds are of submission time.
+
+  Of the trials of a study the fastest counts: one that has taken as long as
+  another (`beaten_at`) can change no score that is by time.
+  """
 
   budget: float
+  beaten_at: float = math.inf
   max_steps: int | None = None
   eval_every_steps: int | None = None  # Instead of by time.
   stop_at: tuple[str, ...] = ('validation', 'test')
@@ -146,7 +152,7 @@ class Trial:
     beat = -math.inf
     while ending is None:
       now = self.clock.enter('update')
-      if ending := self._ending_between_evaluations():
+      if ending := self._ending_between_evaluations(state):
         break
       if self._evaluation_is_due(state, now):
         ending = self._evaluate(state)
@@ -205,11 +211,17 @@ class Trial:
       state.training_complete = True
     state.step += 1
 
-  def _ending_between_evaluations(self) -> Ending | None:
+  def _ending_between_evaluations(self, state: TrainState) -> Ending | None:
     if self.interrupted():
       return Ending.INTERRUPTED
-    if self.clock.timed >= self.rules.budget:
+    return self._ending_by_time(state)
+
+  def _ending_by_time(self, state: TrainState) -> Ending | None:
+    timed = self.clock.timed
+    if timed >= self.rules.budget:
       return Ending.OUT_OF_TIME
+    if timed >= self.rules.beaten_at and 'validation' not in state.reached:
+      return Ending.BEATEN
     return None
 
   def _evaluation_is_due(self, state: TrainState, now: float) -> bool:
@@ -229,8 +241,8 @@ class Trial:
     rng = self.step_keys[state.step - 1]
     self._prepare_for_eval(state, rng.prepare)
     self.clock.enter('evaluation')
-    if self.clock.timed >= self.rules.budget:
-      return Ending.OUT_OF_TIME
+    if ending := self._ending_by_time(state):
+      return ending
     progress = self._progress(state, state.evaluated_at)
     self.heartbeat(progress | {'next_evaluation': 0.0, 'evaluating': True})
     try:

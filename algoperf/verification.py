@@ -23,7 +23,6 @@ from algoperf.hardware import profiles
 # agree to the last bit; on another one sums are formed in another order.
 TOLERANCE = 1e-4
 _CLOCK_TOLERANCE = 0.01  # Of the wall time, as the supervisor allows.
-_ENDED = ('target_reached', 'out_of_time', 'completed', 'max_steps', 'diverged')
 _CLAIMED = ('step', 'time', 'last_miss')
 
 
@@ -77,7 +76,7 @@ def problems(directory: pathlib.Path, evaluate: Evaluate) -> Iterator[Problem]:
 
 def _problems(directory: pathlib.Path, evaluate: Evaluate) -> Iterator[Problem]:
   trial = records.read_trial(directory)
-  if trial is None or trial.get('status') not in _ENDED:
+  if trial is None or trial.get('status') not in records.ENDED:
     status = 'unreadable' if trial is None else trial.get('status')
     yield Problem(kind='no result', message=f'the trial is {status}')
     return

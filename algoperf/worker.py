@@ -14,6 +14,7 @@ import contextlib
 import dataclasses
 import functools
 import json
+import math
 import os
 import pathlib
 import sys
@@ -131,6 +132,7 @@ class Worker:
       max_steps=trial_spec.max_steps,
       eval_every_steps=trial_spec.eval_every_steps,
       stop_at=benchmark.stop_at,
+      beaten_at=trial_spec.beaten_at or math.inf,
     )
     self._machine = profiles.prepare(
       trial_spec.hardware_profile, trial_spec.xla_flags

@@ -6,6 +6,7 @@ anything are refused at once, unless they are allowed by name.
 
 import collections
 from collections.abc import Container, Iterable, Mapping, Sequence
+import math
 
 from algoperf import benchmark as benchmark_lib
 from algoperf import spec
@@ -21,6 +22,7 @@ _HARMLESS = (
   'started again',
   'torn ledger line',
   'uneven machines',
+  'beaten trials',
 )
 
 
@@ -154,6 +156,40 @@ def endings(trials: Iterable[times.Trial]) -> list[notices.Notice]:
       )
       late.append(trial.where.notice('reached late', message))
   return disqualified + failed + late
+
+
+def beaten(
+  trials: Sequence[times.Trial], asked: question.Question
+) -> list[notices.Notice]:
+  """Trials that ended because another one of their study had been faster.
+
+  Raises:
+    UsageError: what counts is not the least time, so that they might.
+  """
+  ended = [trial for trial in trials if trial.record.ended == 'beaten']
+  if not ended:
+    return []
+  what = f'{len(ended)} of {len(trials)} trials ended when they were beaten'
+  if (asked.by, asked.rules.study) != ('time', 'least_time'):
+    raise spec.UsageError(
+      f'{what} by another of their study (such as {ended[0].where.path}), and '
+      'may have had fewer steps or evaluations left than it: score these logs '
+      'by time, and not as published'
+    )
+  message = f'{what} (--stop_when_beaten); no time or score is another for it'
+  told = [notices.Notice(kind='beaten trials', message=message)]
+  least: dict[studies.Key, float] = {}
+  for trial in trials:
+    key = trial.where.key[:3]
+    least[key] = min(trial.time, least.get(key, math.inf))
+  for trial in ended:
+    if not least[trial.where.key[:3]] <= trial.record.beaten_at * (1 + 1e-9):
+      message = (
+        f'ended at {trial.record.beaten_at:.1f} s, but no trial of its study '
+        'has reached the target by then: the study might have taken less'
+      )
+      told.append(trial.where.notice('beaten by none', message))
+  return told
 
 
 def counts(

@@ -107,6 +107,7 @@ def gather(asked: question.Question, found: reading.Reading) -> Evidence:
       *checks.unscored(found.others, asked.benchmark),
       *checks.mixed(records, asked.benchmark),
       *checks.endings(trials),
+      *checks.beaten(trials, asked),
       *calibrations.differing(records),
     ],
   )

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent import futures
 import dataclasses
 import json
+import math
 import operator
 from typing import Any
 
@@ -37,6 +38,8 @@ class Record:
     benchmark_digest: of that definition.
     ledger: which line of a ledger started it.
     calibration: as trial.json has it, whatever that is.
+    beaten_at: when it was to end because another trial had been faster, in
+      seconds; NaN if it was not.
   """
 
   where: layout.Trial
@@ -48,6 +51,7 @@ class Record:
   benchmark_digest: str = ''
   ledger: str = ''
   calibration: Any = None
+  beaten_at: float = math.nan
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -241,7 +245,12 @@ def _record(
     benchmark_digest=_text(found.get('benchmark_digest')),
     ledger=_text(found.get('ledger')),
     calibration=found.get('calibration'),
+    beaten_at=_seconds(found.get('beaten_at')),
   )
+
+
+def _seconds(value: object) -> float:
+  return value if isinstance(value, float) else math.nan
 
 
 def _text(value: object) -> str:

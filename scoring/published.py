@@ -28,6 +28,7 @@ COLUMNS = (
   *_AMOUNTS,
   *('trial', 'trials', 'reached'),
 )
+_OPTIONAL = ('definition', 'run', 'hours')
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,10 @@ class Board:
     command: what made it.
     targets: of each workload, such as 'accuracy >= 0.77'.
     studies: without hyperparameters and paths.
+    definition: digest of the definition that the trials were run by. This and
+      what follows is '' where it is not known.
+    run: the command that ran the trials.
+    hours: what they took, evaluations included, and on which days.
   """
 
   benchmark: str
@@ -59,6 +64,9 @@ class Board:
   command: str
   targets: Mapping[str, str]
   studies: Sequence[studies_lib.Study]
+  definition: str = ''
+  run: str = ''
+  hours: str = ''
 
   def check(
     self, benchmark: benchmark_lib.Benchmark, workloads: Sequence[str]
@@ -89,8 +97,11 @@ class Board:
   def ran_on(self, machine: str) -> bool:
     """Whether a text can mean the board's hardware: number, model, memory.
 
-    What one of the two leaves out does not tell them apart.
+    What one of the two leaves out does not tell them apart; of CPUs the whole
+    text has to be the same.
     """
+    if machine == self.hardware:
+      return True
     for pattern in (r'^(\d+) ×', r'\b([A-Z]+\d+[A-Z]?)\b', r'(\d+) ?GB\b'):
       ours, theirs = (re.search(pattern, t) for t in (self.hardware, machine))
       if ours and theirs and ours[1] != theirs[1]:
@@ -189,6 +200,7 @@ def write(board: Board, path: str | os.PathLike[str]) -> list[pathlib.Path]:
     f'{field.name} = {_quoted(getattr(board, field.name))}'
     for field in dataclasses.fields(Board)
     if field.name not in ('targets', 'studies')
+    and not (field.name in _OPTIONAL and not getattr(board, field.name))
   ]
   lines += ['', '[targets]']
   lines += [f'{name} = {_quoted(text)}' for name, text in board.targets.items()]
@@ -235,6 +247,9 @@ def _check_fields(fields: Mapping[str, Any], path: pathlib.Path) -> None:
   kinds = {field.name: str for field in dataclasses.fields(Board)}
   kinds |= {'targets': dict}
   del kinds['studies']
+  for name in _OPTIONAL:
+    if name not in fields:
+      del kinds[name]
   for name in sorted(kinds.keys() ^ fields.keys()):
     what = 'is missing' if name in kinds else 'is no key of a board'
     raise spec.UsageError(f'{path}: {name} {what}')

@@ -8,17 +8,10 @@ import dataclasses
 
 import numpy as np
 
-from algoperf import spec
+from algoperf import records, spec
 from scoring import layout, logs, rows
 
-_FINISHED = (
-  '',
-  'target_reached',
-  'out_of_time',
-  'completed',
-  'max_steps',
-  'diverged',
-)
+_FINISHED = ('', *records.ENDED)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

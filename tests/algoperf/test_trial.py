@@ -167,6 +167,38 @@ def test_budget_found_spent_between_evaluations():
   check_times(harness)
 
 
+@pytest.mark.parametrize(
+  ('period', 'evaluated', 'timed'),
+  [(1000.0, [1], 10.0), (5.0, [1, 4, 7], 10.0)],
+)
+def test_a_trial_ends_once_it_has_taken_as_long_as_a_better_one(
+  period, evaluated, timed
+):
+  goal = toy.goal(eval_period=period)
+  harness = Harness(goal=goal, rules={'budget': 100.0, 'beaten_at': 9.9})
+  harness.results = [result(0.1)]
+  assert harness.run() == trial_lib.Ending.BEATEN
+  assert harness.clock.timed == timed
+  assert harness.steps_evaluated() == evaluated
+  check_times(harness)
+
+
+def test_beaten_in_an_evaluation():
+  rules = {'budget': 100.0, 'beaten_at': 5.0}
+  harness = Harness(prepares=True, rules=rules, data=0.0)
+  harness.results = [result(0.1), result(0.99)]
+  assert harness.run() == trial_lib.Ending.BEATEN
+  assert harness.steps_evaluated() == [1]  # At 5 s it would be no better.
+  assert [kind for kind, _ in harness.calls][-1] == 'prepare'
+
+
+def test_a_trial_that_was_faster_goes_on_to_the_other_target():
+  harness = Harness(rules={'budget': 20.0, 'beaten_at': 9.9})
+  harness.results = [result(0.1), result(0.96), result(0.96, test=0.96)]
+  assert harness.run() == trial_lib.Ending.TARGET_REACHED
+  assert harness.steps_evaluated() == [1, 4, 7]
+
+
 def test_a_submission_may_declare_its_training_complete():
   harness = Harness()
   harness.results = [result(0.1)]

@@ -1,13 +1,18 @@
 """Published boards: reading, writing, refusing; the one that ships, rebuilt."""
 
+from collections.abc import Callable
 import dataclasses
 import hashlib
+import importlib.machinery
+import importlib.util
 import itertools
+import json
 import math
 import pathlib
 import subprocess
 import sys
 import tomllib
+import types
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,9 +22,12 @@ import pytest
 
 from algoperf import benchmark as benchmark_lib
 from algoperf import spec
+import scoring
 from scoring import bootstrap, published, question, studies
 from scoring import rows as rows_lib
+from tests.scoring import logs_on_disk
 
+MakeBoard = Callable[..., None]
 INF = math.inf
 ROOT = pathlib.Path(__file__).parents[2]
 LOGS = (
@@ -178,6 +186,111 @@ def test_other_targets_are_refused():
   other = dataclasses.replace(ours, targets={'wmt': 'bleu >= 30.0'})
   with pytest.raises(spec.UsageError, match=r'bleu >= 30.0, but .* 30\.8491'):
     other.check(benchmark, ('wmt',))
+
+
+_MINI = {  # Metric and values that miss and hit.
+  'mnist_resnet': ('accuracy', 0.9, 0.99),
+  'numerals_wmt': ('bleu', 10.0, 99.0),
+  'shakespeare_lm': ('ppl', 20.0, 1.0),
+}
+
+
+def write_mini(root: pathlib.Path, submissions: str, **changes: object) -> None:
+  """Logs of this harness: a study of one trial, each half an hour."""
+  details = {
+    'status': 'target_reached',
+    'hardware': {'platform': 'cpu', 'cpu': 'Some CPU', 'cores': 2},
+    'benchmark': 'mini',
+    'benchmark_digest': benchmark_lib.load('mini').digest,
+    'time': {'wall': 1800.0},
+    'started': '2026-11-27T23:50:00+00:00',
+    'ended': '2026-11-28T00:20:00+00:00',
+  }
+  for submission in submissions:
+    for workload, (metric, miss, hit) in _MINI.items():
+      directory = logs_on_disk.write_trial(
+        root,
+        submission=submission,
+        workload=workload,
+        metric=metric,
+        evaluations=[(1.0, miss), (10.0 + ord(submission), hit)],
+      )
+      (directory / 'trial.json').write_text(json.dumps(details | changes))
+
+
+@pytest.fixture(scope='module')
+def script() -> types.ModuleType:
+  path = str(ROOT / 'scripts/published_table')
+  loader = importlib.machinery.SourceFileLoader('published_table', path)
+  found = importlib.util.spec_from_loader(loader.name, loader)
+  module = importlib.util.module_from_spec(found)
+  loader.exec_module(module)
+  return module
+
+
+@pytest.fixture
+def make_board(script: types.ModuleType, monkeypatch: pytest.MonkeyPatch):
+  def call(*arguments: object) -> None:
+    monkeypatch.setattr('sys.argv', ['published_table', *map(str, arguments)])
+    script.main()
+
+  return call
+
+
+def test_a_board_grows(tmp_path: pathlib.Path, make_board: MakeBoard):
+  write_mini(tmp_path / 'first', 'ab')
+  write_mini(tmp_path / 'more', 'c')
+  path, whole = tmp_path / 'mini.csv', tmp_path / 'whole.csv'
+  one = ('--benchmark=mini', '--source=me', '--run=algoperf bench')
+  make_board(tmp_path / 'first', *one, f'--output={path}')
+  first = published.load(path, 'external')
+  assert first.hardware == 'cpu: Some CPU, 2 cores'
+  assert first.definition == benchmark_lib.load('mini').digest
+  assert first.hours == '3.0 h, 2026-11-27 to 2026-11-28'
+  assert first.run == 'algoperf bench'
+  more = (tmp_path / 'more', '--source=you', f'--extend={path}')
+  make_board(*more)
+  grown = published.load(path, 'external')
+  assert grown.source == 'me; you'
+  assert grown.hours == f'{first.hours}; 1.5 h, 2026-11-27 to 2026-11-28'
+  assert grown.command.startswith(first.command)
+  # As if all had been made at once.
+  write_mini(tmp_path / 'first', 'c')
+  make_board(tmp_path / 'first', *one, f'--output={whole}')
+  assert path.read_bytes() == whole.read_bytes()
+  ranked = scoring.score(tmp_path / 'more', 'mini', among=path)
+  assert ranked.scores['submission'].tolist() == [
+    'a',
+    'b',
+    'c',
+    'c (published)',
+  ]
+  assert 'other hardware' not in set(ranked.warnings['kind'])
+  with pytest.raises(SystemExit, match='on the board already: c'):
+    make_board(*more)
+
+
+@pytest.mark.parametrize(
+  ('changes', 'said'),
+  [
+    ({'hardware': {'platform': 'cpu', 'cpu': 'X', 'cores': 2}}, 'of hardware'),
+    ({'benchmark_digest': '1' * 64}, 'of definition'),
+    ({'hardware': {}}, 'say --hardware'),
+  ],
+)
+def test_a_board_does_not_grow_by_what_cannot_be_compared(
+  tmp_path: pathlib.Path, make_board: MakeBoard, changes: dict, said: str
+):
+  write_mini(tmp_path / 'first', 'a')
+  write_mini(tmp_path / 'more', 'c', **changes)
+  path = tmp_path / 'mini.csv'
+  make_board(
+    tmp_path / 'first', '--benchmark=mini', '--source=me', f'--output={path}'
+  )
+  before = path.read_bytes()
+  with pytest.raises(SystemExit, match=said):
+    make_board(tmp_path / 'more', '--source=you', f'--extend={path}')
+  assert path.read_bytes() == before
 
 
 def test_the_shipped_board_gives_the_scores_of_its_logs():
