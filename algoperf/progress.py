@@ -89,9 +89,9 @@ class Screen:
       text += f' (see {trial.directory})'
     else:
       rival = trial.beaten_at if outcome.status == 'beaten' else None
-      text = f'[yellow]{outcome.status}[/] at step {steps}, '
-      text += '' if rival is None else f'by a trial of {rival:.1f} s, '
-      text += self._values()
+      text = f'[yellow]{outcome.status}[/] at step {steps}'
+      text += '' if rival is None else f' by a trial of {rival:.1f} s'
+      text += f', {self._values()}'
       text += '' if self._goal.validation_target is None else ' missed'
     self._print(f'{_title(trial)}: {text}')
 

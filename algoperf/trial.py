@@ -64,7 +64,8 @@ class Rules:
   """When a trial ends. Seconds are of submission time.
 
   Of the trials of a study the fastest counts: one that has taken as long as
-  another (`beaten_at`) can change no score that is by time.
+  another (`beaten_at`) can change no score that is by time. It is evaluated
+  once all the same, so that there is a log.
   """
 
   budget: float
@@ -220,7 +221,8 @@ class Trial:
     timed = self.clock.timed
     if timed >= self.rules.budget:
       return Ending.OUT_OF_TIME
-    if timed >= self.rules.beaten_at and 'validation' not in state.reached:
+    missed = state.eval_results and 'validation' not in state.reached
+    if missed and timed >= self.rules.beaten_at:
       return Ending.BEATEN
     return None
 

@@ -168,14 +168,19 @@ def test_budget_found_spent_between_evaluations():
 
 
 @pytest.mark.parametrize(
-  ('period', 'evaluated', 'timed'),
-  [(1000.0, [1], 10.0), (5.0, [1, 4, 7], 10.0)],
+  ('period', 'beaten_at', 'evaluated', 'timed'),
+  [
+    (1000.0, 9.9, [1], 10.0),
+    (5.0, 9.9, [1, 4, 7], 10.0),
+    (5.0, 1e-3, [1], 2.5),  # Once in any case.
+  ],
 )
 def test_a_trial_ends_once_it_has_taken_as_long_as_a_better_one(
-  period, evaluated, timed
+  period, beaten_at, evaluated, timed
 ):
   goal = toy.goal(eval_period=period)
-  harness = Harness(goal=goal, rules={'budget': 100.0, 'beaten_at': 9.9})
+  rules = {'budget': 100.0, 'beaten_at': beaten_at}
+  harness = Harness(goal=goal, rules=rules)
   harness.results = [result(0.1)]
   assert harness.run() == trial_lib.Ending.BEATEN
   assert harness.clock.timed == timed
