@@ -3,6 +3,7 @@
 A schedule maps the index of an update, from 0, to its learning rate.
 """
 
+import jax.numpy as jnp
 import optax
 
 
@@ -56,6 +57,7 @@ def warmup_linear(
 def from_one(schedule: optax.Schedule) -> optax.Schedule:
   """The schedule without its first rate, which is 0 where there is a warm-up.
 
-  Methods that estimate their learning rate divide by sums of past rates.
+  Methods that estimate their learning rate divide by sums of past rates, which
+  after long enough at a rate of 0 would be 0 as well: there it is 1e-12.
   """
-  return lambda count: schedule(count + 1)
+  return lambda count: jnp.maximum(schedule(count + 1), 1e-12)

@@ -1,9 +1,8 @@
 """AdaBelief: Adam with steps by how far gradients are from their average.
 
 Zhuang et al. 2020, "AdaBelief optimizer: adapting stepsizes by the belief in
-observed gradients" (arXiv 2010.07468), Algorithm 2, with decoupled weight decay
-as its authors use for all but small convolutional networks. Warm-up, then
-cosine decay.
+observed gradients" (arXiv 2010.07468), with decoupled weight decay, which its
+authors' code has as an option. Warm-up, then cosine decay.
 """
 
 import optax

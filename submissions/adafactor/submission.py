@@ -1,11 +1,12 @@
 """Adafactor: Adam with second moments of a matrix kept by row and by column.
 
-Shazeer and Stern 2018 (arXiv 1804.04235), Algorithm 4, in the form of Zhai et
-al. 2021, "Scaling vision transformers" (arXiv 2106.04560), §3.4, with the
-schedule and search space of the AlgoPerf paper's baseline (arXiv 2306.07179):
-momentum, second moments with Adam's decay, decoupled weight decay, learning
-rates that are not relative to the parameters. Matrices with a side shorter than
-128 are not factored.
+Shazeer and Stern 2018, "Adafactor: adaptive learning rates with sublinear
+memory cost" (arXiv 1804.04235), in the form of Zhai et al. 2021, "Scaling
+vision transformers" (arXiv 2106.04560, on memory-efficient optimizers), with
+the schedule and search space of the AlgoPerf paper's baseline (arXiv
+2306.07179): momentum, second moments with Adam's decay, decoupled weight decay,
+learning rates that are not relative to the parameters. Matrices with a side
+shorter than 128 are not factored.
 """
 
 import jax

@@ -1,10 +1,10 @@
 """AdamP: AdamW that does not lengthen weights whose length has no effect.
 
 Heo et al. 2021, "AdamP: slowing down the slowdown for momentum optimizers on
-scale-invariant weights" (arXiv 2006.08217), Algorithm 2: where the gradient is
-about orthogonal to the weights (of every output, or else of the whole kernel),
-the update loses its part along them and the weight decay is a tenth. Only
-kernels, never vectors or embeddings. Warm-up, then cosine decay.
+scale-invariant weights" (arXiv 2006.08217): where the gradient is about
+orthogonal to the weights (of every output, or else of the whole kernel), the
+update loses its part along them and the weight decay is a tenth. Only kernels,
+never vectors or embeddings. Warm-up, then cosine decay.
 """
 
 import jax

@@ -1,9 +1,9 @@
 """AdEMAMix: AdamW with a second, slow average of the gradients.
 
 Pagliardini et al. 2024, "The AdEMAMix optimizer: better, faster, older" (arXiv
-2409.03137), Algorithm 1 and the schedules of §3. What differs: the slow
-average's length is a fraction of the training, so that one point serves short
-and long trainings, and the learning rate decays as a cosine to 0.
+2409.03137), with its schedules of α and β₃. What differs: the slow average's
+length is a fraction of the training, so that one point serves short and long
+trainings, and the learning rate decays as a cosine to 0.
 """
 
 import math

@@ -1,9 +1,10 @@
 """D-Adaptation: AdamW that estimates its learning rate as it goes.
 
 Defazio and Mishchenko 2023, "Learning-rate-free learning by D-Adaptation"
-(arXiv 2301.07733), Algorithm 5, with Adam's bias correction as a factor of the
-learning rate; the estimate weighs gradients by the second moments of the update
-before. The schedule, warm-up and cosine decay, is a factor of the estimate.
+(arXiv 2301.07733), its variant of Adam, with Adam's bias correction as a factor
+of the learning rate; the estimate weighs gradients by the second moments of the
+update before. The schedule, warm-up and cosine decay, is a factor of the
+estimate.
 """
 
 import optax

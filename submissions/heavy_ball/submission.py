@@ -1,8 +1,8 @@
 """Heavy ball: gradient descent with momentum.
 
-Polyak 1964, "Some methods of speeding up the convergence of iteration
-methods", with the schedule and search space of the AlgoPerf paper's baseline
-(arXiv 2306.07179): warm-up, then linear decay.
+Polyak 1964, "Some methods of speeding up the convergence of iteration methods",
+with the schedule and search space of the AlgoPerf paper's baseline (arXiv
+2306.07179): warm-up, then linear decay.
 """
 
 import optax

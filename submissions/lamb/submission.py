@@ -2,9 +2,9 @@
 
 You et al. 2020, "Large batch optimization for deep learning: training BERT in
 76 minutes" (arXiv 1904.00962), Algorithm 2, with the schedule and search space
-of the AlgoPerf paper's baseline (arXiv 2306.07179). As in Algorithm 2 the norm
-of an array is not clipped; where it is 0, as of a new bias, the update is
-Adam's.
+of the AlgoPerf paper's baseline (arXiv 2306.07179). The scaling function φ is
+the identity: the norm of an array is not clipped; where it is 0, as of a new
+bias, the update is Adam's.
 """
 
 import optax

@@ -1,8 +1,8 @@
 """Lion: the sign of a momentum, with decoupled weight decay.
 
 Chen et al. 2023, "Symbolic discovery of optimization algorithms" (arXiv
-2302.06675), Program 1. Learning rates are a few times smaller than AdamW's, and
-the weight decay as many times larger (§5). Warm-up, then cosine decay.
+2302.06675). Learning rates are a few times smaller than AdamW's, and the weight
+decay as many times larger, as the authors advise. Warm-up, then cosine decay.
 """
 
 import optax

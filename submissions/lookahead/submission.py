@@ -1,8 +1,8 @@
 """Lookahead: slow weights that follow NAdamW, some steps at a time.
 
 Zhang et al. 2019, "Lookahead optimizer: k steps forward, 1 step back" (arXiv
-1907.08610), Algorithm 1, around NAdamW. The slow weights are evaluated; the
-inner optimizer's moments are kept at each synchronization.
+1907.08610), around NAdamW. The slow weights are evaluated; the inner
+optimizer's moments are kept at each synchronization.
 """
 
 from typing import NamedTuple

@@ -3,9 +3,10 @@
 Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks"
 (kellerjordan.github.io/posts/muon), with weight decay and updates as long as
 AdamW's, so that both share a learning rate: Liu et al. 2025, "Muon is scalable
-for LLM training" (arXiv 2502.16982), §2.2. Kernels of more than two axes are
-matrices from inputs to outputs; an output layer that is not an embedding is one
-of them. Optax corrects the momentum's bias. Warm-up, then cosine decay.
+for LLM training" (arXiv 2502.16982). Kernels of more than two axes are matrices
+from inputs to outputs; an output layer that is not an embedding is one of them.
+Both look a step of momentum ahead, as Nesterov's; Optax corrects its bias.
+Warm-up, then cosine decay.
 """
 
 import jax

@@ -2,8 +2,8 @@
 
 Dozat 2016, "Incorporating Nesterov Momentum into Adam", in the form that Choi
 et al. 2019 (arXiv 1910.05446) use and that is AlgoPerf's strongest baseline
-(arXiv 2306.07179): no schedule of the momentum. Warm-up, then cosine decay.
-The search space is a list of five points, tried in this order.
+(arXiv 2306.07179): no schedule of the momentum. Warm-up, then cosine decay. The
+search space is a list of five points, tried in this order.
 """
 
 from typing import NamedTuple

@@ -1,9 +1,10 @@
 """Prodigy: Adam that estimates its learning rate as it goes.
 
 Mishchenko and Defazio 2023, "Prodigy: an expeditiously adaptive parameter-free
-learner" (arXiv 2306.06101), Algorithm 4, with Adam's bias correction as a
-factor of the learning rate. The schedule, warm-up and cosine decay, is a factor
-of the estimate, and the warm-up is left out of the estimate's denominator.
+learner" (arXiv 2306.06101), its variant of Adam, with Adam's bias correction as
+a factor of the learning rate. The schedule, warm-up and cosine decay, is a
+factor of the estimate, and the warm-up is left out of the estimate's
+denominator.
 """
 
 import optax

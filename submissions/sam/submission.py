@@ -1,10 +1,10 @@
 """SAM: AdamW on gradients taken where the loss nearby is worst.
 
 Foret et al. 2021, "Sharpness-aware minimization for efficiently improving
-generalization" (arXiv 2010.01412), Algorithm 1, around AdamW, with the schedule
-and search space of the AlgoPerf paper's baseline (arXiv 2306.07179). Each
-update takes two gradients of the same batch with the same dropout; batch
-statistics are those of the first.
+generalization" (arXiv 2010.01412), around AdamW, with the schedule and search
+space of the AlgoPerf paper's baseline (arXiv 2306.07179). Each update takes two
+gradients of the same batch with the same dropout; batch statistics are those of
+the first.
 """
 
 from typing import Any

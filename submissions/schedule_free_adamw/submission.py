@@ -1,9 +1,10 @@
 """Schedule-Free AdamW: an average in place of a decaying learning rate.
 
-Defazio et al. 2024, "The road less scheduled" (arXiv 2405.15682), Algorithm 1:
-gradients are taken between the average x and the fast iterates z, and the
-averages are evaluated. Warm-up, then a constant learning rate: no end needs to
-be known, so `step_hint` serves the warm-up only. The averages' weights are
+Defazio et al. 2024, "The road less scheduled" (arXiv 2405.15682), Schedule-Free
+AdamW: gradients are taken between the average x and the fast iterates z, and
+the averages are evaluated. Weight decay acts on the former. Batch statistics
+are those of the training. Warm-up, then a constant learning rate: no end needs
+to be known, so `step_hint` serves the warm-up only. The averages' weights are
 squares of the learning rate with its bias correction, as there.
 """
 

@@ -1,11 +1,12 @@
 """Shampoo: gradients whitened on both sides, block by block.
 
-Gupta et al. 2018 (arXiv 1802.09568), Algorithm 1, in the form of Anil et al.
-2020, "Scalable second order optimization for deep learning" (arXiv 2002.09018):
-blocks, roots computed every few steps, spread over the devices, and grafting:
-the direction is Shampoo's, the length that of RMSProp on normalized gradients,
-which alone is used for the first steps. Settings, schedule and search space are
-those of the AlgoPerf paper's baseline (arXiv 2306.07179).
+Gupta et al. 2018, "Shampoo: preconditioned stochastic tensor optimization"
+(arXiv 1802.09568), for matrices, in the form of Anil et al. 2020, "Scalable
+second order optimization for deep learning" (arXiv 2002.09018): blocks, roots
+computed every few steps, spread over the devices, and grafting: the direction
+is Shampoo's, the length that of RMSProp on normalized gradients, which alone is
+used for the first steps. Settings, schedule and search space are those of the
+AlgoPerf paper's baseline (arXiv 2306.07179).
 
 What differs from Anil et al.: the statistics are moving averages, roots by
 eigendecomposition; vectors are not whitened; RMSProp is corrected for bias.

@@ -1,12 +1,12 @@
 """SOAP: Adam in the eigenbasis of Shampoo's preconditioner.
 
 Vyas et al. 2024, "SOAP: improving and stabilizing Shampoo using Adam" (arXiv
-2409.11321), Algorithm 3, with Algorithm 4 (a power iteration and QR) for the
-eigenvectors. Sides longer than 10,000 keep the identity. The first gradient
-gives the first eigenvectors and no update, as in the authors' code: in its own
-eigenbasis most of a gradient is rounding, which Adam would blow up. What
-differs: kernels of more than two axes are matrices from inputs to outputs;
-embeddings and vectors are AdamW's. Warm-up, then cosine decay.
+2409.11321), with a power iteration and QR for the eigenvectors. Sides longer
+than 10,000 keep the identity. The first gradient gives the first eigenvectors
+and no update, as in the authors' code: in its own eigenbasis most of a gradient
+is rounding, which Adam would blow up. What differs: kernels of more than two
+axes are matrices from inputs to outputs; embeddings and vectors are AdamW's.
+Warm-up, then cosine decay.
 """
 
 from typing import NamedTuple

@@ -81,7 +81,7 @@ def test_lookahead():
 
 
 def test_schedule_free_adamw():
-  """Algorithm 1 of arXiv 2405.15682, with x, y and z apart."""
+  """arXiv 2405.15682, with x, y and z apart."""
   point = steps.point(warmup_factor=0.02)  # Two of 100 steps.
   start, grads = steps.params(), steps.gradients(4)
   found, state = steps.run(schedule_free.optimizer(point, 100), start, grads)

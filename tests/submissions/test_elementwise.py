@@ -103,7 +103,7 @@ def test_adafactor(shape):
   def rule(name, p, g, memory, n):
     decay = 0.99 * (1 - 0.99 ** (n - 1)) / (1 - 0.99**n)
     square = g**2 + 1e-30
-    if min(shape) >= 128 and g.ndim == 2:  # §4: row and column means.
+    if min(shape) >= 128 and g.ndim == 2:  # Row and column means.
       for axis, key in ((1, 'row'), (0, 'column')):
         memory[key] = decay * memory.get(key, 0.0) + (1 - decay) * square.mean(
           axis=axis
@@ -136,7 +136,7 @@ def test_adafactors_state_is_a_row_and_a_column():
 
 class TestAdamP:
   def _rule(self, projected: str | None) -> Any:
-    """Algorithm 2, with the outcome of its test for the kernel as given."""
+    """AdamP, with the outcome of its test for the kernel as given."""
 
     def rule(name, p, g, memory, n):
       m, v = steps.moments(memory, g, 0.9, 0.99)

@@ -99,7 +99,7 @@ def test_muon_of_attention_is_that_of_its_matrix():
 
 @pytest.mark.parametrize('period', [1, 2])
 def test_soap(period):
-  """Algorithm 3; square matrices, for their eigenvectors are definite."""
+  """SOAP; square matrices, for their eigenvectors are definite."""
   tx = soap.optimizer(
     steps.point(eigenvector_period=period), steps.FOREVER, steps.TYPES
   )

@@ -59,7 +59,7 @@ def _learning_rate_free(**values: float) -> spec.Hyperparameters:
 def _prodigy(
   d: float, weight_decay: float, grads: list[steps.Tree]
 ) -> list[np.ndarray]:
-  """Algorithm 4 of arXiv 2306.06101, with Adam's bias correction."""
+  """arXiv 2306.06101, with Adam's bias correction."""
   x = x0 = _flat(steps.params())
   m = v = s = r = 0.0
   b3, found = np.sqrt(0.99), []
@@ -88,7 +88,7 @@ def test_prodigy():
 
 
 def test_d_adaptation():
-  """Algorithm 5 of arXiv 2301.07733, with Adam's bias correction."""
+  """arXiv 2301.07733, with Adam's bias correction."""
   tx = dadapt_adamw.optimizer(_learning_rate_free(), _TOTAL)
   grads = [jax.tree.map(np.abs, grad) for grad in steps.gradients(16)]
   found, state = steps.run(tx, steps.params(), grads)
@@ -195,3 +195,21 @@ def test_sam_takes_the_gradient_where_the_loss_is_worse():
     x = x - 0.1 * (steps.adam(m, v, n, 0.9, 0.99) + 0.2 * x)
     expected.append(x)
   _assert_close(found, expected)
+
+
+def test_dadaptation_outlives_its_schedule():
+  """Sums of past rates would be 0, and the estimate 0 / 0, after 18,000 steps.
+
+  From then on the parameters would be NaN.
+  """
+  tx = dadapt_adamw.optimizer(_learning_rate_free(), 10)
+
+  def step(carry: tuple, _: None) -> tuple[tuple, None]:
+    params, state = carry
+    updates, state = tx.update({'w': jnp.array([1.0, -2.0])}, state, params)
+    return (optax.apply_updates(params, updates), state), None
+
+  params = {'w': jnp.array([1.0, 1.0])}
+  start = (params, tx.init(params))
+  (params, _), _ = jax.lax.scan(step, start, length=50_000)
+  assert np.isfinite(params['w']).all()
