@@ -32,7 +32,7 @@ def _matrix(leaf: chex.Array) -> chex.Array:
 
 def _root(moment: chex.Array) -> chex.Array:
   values, vectors = jnp.linalg.eigh(moment)
-  values = jnp.clip(values, a_min=0.0) + 1e-6 * values[-1] + 1e-12
+  values = jnp.clip(values, a_min=0.0) + 1e-2 * values[-1] + 1e-12
   return (vectors * values**-0.5) @ vectors.T
 
 
