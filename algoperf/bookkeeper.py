@@ -57,7 +57,7 @@ def _locked(path: pathlib.Path) -> int:
       os.close(handle)
       raise spec.UsageError(
         f'{path.parent} has a runner already, which holds its {ledger.FILE}: '
-        'wait for it, or choose another --experiment_name.'
+        'wait for it, or choose another --experiment_dir.'
       ) from None
     except FileNotFoundError:  # Its owner has just taken it away, empty.
       pass
@@ -89,7 +89,7 @@ def _check(directory: pathlib.Path, chain: ledger.Chain) -> None:
   if wrong := next(iter(faults), ledger.departure(chain, experiment)):
     raise spec.UsageError(
       f'{directory / ledger.FILE} is not as it was left ({wrong}): put it and '
-      f'{records.EXPERIMENT_FILE} back, or choose another --experiment_name.'
+      f'{records.EXPERIMENT_FILE} back, or choose another --experiment_dir.'
     )
 
 

@@ -108,6 +108,7 @@ def new(name: str, *, directory: pathlib.Path, template: str) -> int:
   ruleset = ' --ruleset=self' if template == 'self_tuning' else ''
   print(
     f'created {folder}; try it:\n'
+    f'  algoperf check {folder}\n'
     f'  algoperf run --workload=mnist_resnet --submission={folder}{ruleset}'
   )
   return 0

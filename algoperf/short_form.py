@@ -88,7 +88,7 @@ def lift(module: types.ModuleType) -> submission.Submission:
     return State(opt_state), functions
 
   return submission.Submission(
-    get_batch_size=getattr(module, 'get_batch_size', _no_batch_size),
+    get_batch_size=getattr(module, 'get_batch_size', None),
     init_optimizer_state=init_optimizer_state,
     update_params=_update_params,
     data_selection=getattr(module, 'data_selection', _next_batch),
@@ -252,10 +252,6 @@ def _placement(
 def _copied(tree: Any) -> Any:
   """Each leaf as an array of its own, of a definite type; for use in jit."""
   return jax.tree.map(lambda leaf: jnp.array(leaf, jnp.result_type(leaf)), tree)
-
-
-def _no_batch_size(workload_name: str) -> int:
-  raise ValueError(f'No batch size of its own for workload {workload_name!r}.')
 
 
 def _next_batch(

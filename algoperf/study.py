@@ -339,7 +339,7 @@ def _status_before(trial: records.TrialSpec) -> str | None:
     return None
   raise spec.UsageError(
     f'{trial.directory} holds another trial ({"; ".join(differences)}): choose '
-    'another --experiment_name, or move that directory away.'
+    'another --experiment_dir, or move that directory away.'
   )
 
 

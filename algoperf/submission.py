@@ -54,7 +54,7 @@ class Source:
 class Submission:
   """The functions of a submission, as in AlgoPerf 0.6."""
 
-  get_batch_size: Callable[[str], int]
+  get_batch_size: Callable[[str], int] | None  # None only of the short form.
   init_optimizer_state: spec.InitOptimizerFn
   update_params: spec.UpdateParamsFn
   data_selection: spec.DataSelectionFn
@@ -223,6 +223,8 @@ def batch_size(
   Raises:
     UsageError: the submission's answer is no positive integer.
   """
+  if submission.get_batch_size is None:
+    return default, f"batches are the definition's, of {default}"
   said = None
   for name in dict.fromkeys((workload_name, base_name)):
     call = f'get_batch_size({name!r})'

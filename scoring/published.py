@@ -163,6 +163,11 @@ def load(name_or_path: str | os.PathLike[str], ruleset: str) -> Board:
   name = os.fspath(name_or_path)
   if name.endswith('.csv'):
     return _read(pathlib.Path(name), ruleset)
+  if pathlib.Path(name).exists():
+    raise spec.UsageError(
+      f'{name} holds no board: to be ranked among its submissions, give it as '
+      f'logs too: algoperf score LOGS {name}'
+    )
   stem = f'{name.removesuffix(f"-{ruleset}")}-{ruleset}'
   if stem not in available():
     raise spec.UsageError(

@@ -343,6 +343,7 @@ class Plan:
   directory: pathlib.Path
   numbers: tuple[int, ...]
   seed: int = 5
+  stop_when_beaten: bool = False
 
   def specs(self):
     return (make_trial(self.directory, number) for number in self.numbers)

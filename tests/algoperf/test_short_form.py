@@ -144,8 +144,8 @@ def test_dropout_rate_and_model_state_reach_the_model(load):
 
 def test_defaults(load):
   loaded = load(_SGD)
-  with pytest.raises(ValueError, match='toy'):
-    loaded.get_batch_size('toy')
+  size = submission.batch_size(loaded, 'toy', 'toy', 16)
+  assert size == (16, "batches are the definition's, of 16")
   assert loaded.prepare_for_eval is None
   assert not loaded.takes_train_state
 

@@ -169,6 +169,8 @@ def test_unknown_boards_are_refused_with_what_there_is(tmp_path: pathlib.Path):
     published.load('algoperf-0.5', 'self')
   with pytest.raises(spec.UsageError, match='cannot read'):
     published.load(tmp_path / 'none.csv', 'external')
+  with pytest.raises(spec.UsageError, match='give it as logs too'):
+    published.load(tmp_path, 'external')
   path, _ = published.write(board(ROWS), tmp_path / 'b.csv')
   with pytest.raises(spec.UsageError, match='score by --ruleset=external'):
     published.load(path, 'self')
