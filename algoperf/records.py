@@ -64,6 +64,7 @@ _PLACES = (
   'checkpoint_minutes',
   'beaten_at',
 )
+FULL = 'the disk is full: free some space'
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # What trial.json says of the part of a run that is gone on from.
 _REWOUND = ('started', 'steps', 'evaluations', 'first_non_finite_step')

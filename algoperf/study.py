@@ -291,7 +291,7 @@ def _run_trial(
   except OSError as error:
     if not records.is_full(error):
       raise
-    outcome = supervisor.Outcome(status='interrupted', message='disk full')
+    outcome = supervisor.Outcome(status='interrupted', message=records.FULL)
   observer.ended(trial, outcome)
   if outcome.status in records.UNFINISHED:
     raise UnfinishedError(

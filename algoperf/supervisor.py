@@ -74,8 +74,10 @@ def run(
         memory_limit or memory.limit(),
         on_event,
       )
-    except BaseException:
+    except BaseException as error:
       child.stop()
+      if records.is_full(error):
+        return Outcome(status='interrupted', message=records.FULL)
       raise
     return child.judged(outcome)
 
@@ -218,7 +220,8 @@ class _Child:
     self.kill()
     trial = records.read_trial(self._directory)
     if trial is not None and trial['status'] == 'running':
-      records.amend(self._directory, {'status': 'interrupted'})
+      with contextlib.suppress(OSError):  # Running is as good: nobody runs it.
+        records.amend(self._directory, {'status': 'interrupted'})
 
   def evaluating(self, whether: bool, now: float) -> None:
     """Takes the time of evaluations, from one event to the next."""

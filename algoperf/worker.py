@@ -461,7 +461,7 @@ def _traceback(error: Exception) -> str:
 
 def _one_line(error: Exception) -> str:
   if records.is_full(error):
-    return 'the disk is full: free some space'
+    return records.FULL
   text = str(error).strip().partition('\n')[0]
   return f'{type(error).__name__}: {text}' if text else type(error).__name__
 
