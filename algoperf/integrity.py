@@ -98,7 +98,7 @@ class Guard:
       self.report(f'changes {name}')
     self.raise_if_violated()
 
-  def judge(self, error: Exception) -> Exception:
+  def judge(self, error: BaseException) -> BaseException:
     """What ended a trial: a violation, if there is one behind the error."""
     try:
       self.check()

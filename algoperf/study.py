@@ -273,15 +273,24 @@ def _run_trial(
   keeper: bookkeeper.Bookkeeper | bookkeeper.Nobody,
   host: hosts.Hosts | None,
 ) -> str:
+  begun = False
+
+  def begin() -> None:
+    nonlocal begun
+    begun = True
+    write_experiment(plan)
+    keeper.started(trial)
+
   def on_event(event: Mapping[str, Any]) -> None:
     if event.get('event') == 'ready':  # Before that, nothing is written.
-      write_experiment(plan)
-      keeper.started(trial)
+      begin()
     observer.progressed(event)
 
   observer.started(trial, plan)
   try:
     outcome = _attempts(plan, trial, on_event, host)
+    if not begun:  # The submission has ended or held up its process.
+      begin()
     keeper.ended(trial, outcome.status)
   except KeyboardInterrupt:
     recorded = records.read_trial(pathlib.Path(trial.directory)) or {}
@@ -319,7 +328,7 @@ def _attempts(
     if attempt < attempts:
       on_event({'event': 'note', 'text': f'{outcome.message}: going on'})
   message = f'{outcome.message} ({attempts} attempts)'
-  supervisor.end(pathlib.Path(trial.directory), 'failed', message)
+  supervisor.end(trial, 'failed', message)
   return supervisor.Outcome(status='failed', message=message)
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping
 import contextlib
 import dataclasses
-import json
 import math
 import os
 import pathlib
@@ -15,10 +14,11 @@ import tempfile
 import time
 from typing import Any
 
-from algoperf import hosts, interrupt, memory, records, spec
+from algoperf import events, hosts, interrupt, memory, records, spec
 
 WORKER = 'algoperf.worker'
 _GRACE_SECONDS = 60.0
+_EVALUATION_SECONDS = 3600.0
 _POLL_SECONDS = 0.5
 _MEMORY_SECONDS = 1.0  # A look takes 2 ms.
 _TOLERANCE = 0.01
@@ -74,6 +74,10 @@ def run(
         memory_limit or memory.limit(),
         on_event,
       )
+    except events.ForgedError as error:
+      child.kill()
+      child.violations.append(str(error))
+      outcome = Outcome(status='disqualified')
     except BaseException as error:
       child.stop()
       if records.is_full(error):
@@ -91,10 +95,11 @@ def _watch(
   """Follows the events of a child until it ends.
 
   The allowance is of submission time: what the child has last reported plus
-  the wall time since, unless it is starting or evaluating, which the budget
-  does not pay.
+  the wall time since, from when the submission is imported. An evaluation,
+  which the budget does not pay, has one of its own.
   """
-  timed, since, counting = 0.0, time.monotonic(), False
+  timed, since = 0.0, time.monotonic()
+  limit = math.inf  # Nothing of the submission's runs before it is imported.
   outcome = None
   for event in child.events():
     now = time.monotonic()
@@ -104,7 +109,7 @@ def _watch(
     if event is None:
       if outcome and now - since > interrupt.STOP_SECONDS:
         break  # It has recorded its end, and something keeps it from ending.
-      if counting and timed + now - since > allowance:
+      if timed + now - since > limit:
         child.kill()
         return child.timed_out(timed + now - since)
       on_event({})
@@ -112,16 +117,19 @@ def _watch(
     match event['event']:
       case 'usage_error':
         raise spec.UsageError(event['message'])
-      case 'ready':
-        timed, since, counting = event['timed'], now, True
-      case 'progress':
-        timed, since = event['timed'], now
-        counting = not event.get('evaluating', False)
-        child.evaluating(not counting, now)
-      case 'violation':
+      case 'loading' | 'ready' | 'progress':
+        timed, since, limit = event.get('timed', 0.0), now, allowance
+        child.began = event['event'] != 'loading'
+        child.doing = _IMPORT if not child.began else 'an update'
+        evaluating = event.get('evaluating', False)
+        child.evaluating(evaluating, now)
+        if evaluating:
+          child.doing = 'an evaluation'
+          timed, limit = 0.0, max(_EVALUATION_SECONDS, allowance)
+      case events.VIOLATION:
         child.violations.append(event['message'])
       case 'finished':
-        since, counting = now, False
+        since, limit = now, math.inf
         child.check_times(event['times'], event['carried'])
         outcome = Outcome(**{name: event[name] for name in _TOLD})
     on_event(event)
@@ -129,6 +137,7 @@ def _watch(
   return outcome or child.died(status)
 
 
+_IMPORT = 'the import of the submission'
 _TOLD = ('status', 'message', 'target', 'times')
 
 
@@ -141,6 +150,7 @@ class _Child:
     scratch: pathlib.Path,
     host: hosts.Hosts | None,
   ):
+    self._trial = trial_spec
     self._directory = pathlib.Path(trial_spec.directory)
     self._early_log = scratch / 'output'
     read_end, write_end = os.pipe()
@@ -148,9 +158,13 @@ class _Child:
     self._started = time.monotonic()
     self._evaluating_since: float | None = None
     self._evaluated = 0.0
+    self.began = False
+    self.doing = _IMPORT
     self.violations: list[str] = []
     self._measured = -math.inf
     self._kills = memory.kills()
+    keys = events.Keys.fresh()
+    self._receiver = events.Receiver(keys)
     task = scratch / 'trial_spec.json'
     records.write_json(
       task,
@@ -159,6 +173,7 @@ class _Child:
         'started': self._started,
         'parent': os.getpid(),
         'events': write_end,
+        'keys': dataclasses.asdict(keys),
         'hosts': host and dataclasses.asdict(host),
       },
     )
@@ -174,8 +189,11 @@ class _Child:
     os.close(write_end)
 
   def events(self) -> Iterator[dict[str, Any] | None]:
-    """The child's events until it closes the pipe; None when it is silent."""
-    rest = b''
+    """The child's events until it closes the pipe; None when it is silent.
+
+    Raises:
+      ForgedError: somebody else has written there.
+    """
     with self._pipe, selectors.DefaultSelector() as selector:
       selector.register(self._pipe, selectors.EVENT_READ)
       while True:
@@ -185,8 +203,7 @@ class _Child:
         data = self._pipe.read(65536)
         if not data:
           return
-        *lines, rest = (rest + data).split(b'\n')
-        yield from map(json.loads, lines)
+        yield from self._receiver.read(data)
 
   def wait(self) -> int | None:
     """The exit status; None if something kept it from exiting."""
@@ -271,8 +288,9 @@ class _Child:
       self._ended('disqualified', message), times=outcome.times
     )
 
-  def timed_out(self, timed: float) -> Outcome:
-    return self._ended('timed_out', f'an update did not return; {timed:.0f} s')
+  def timed_out(self, seconds: float) -> Outcome:
+    message = f'{self.doing} did not return; {seconds:.0f} s'
+    return self._ended('timed_out', message)
 
   def out_of_memory(self, limit: int) -> Outcome:
     return self._ended(
@@ -289,19 +307,31 @@ class _Child:
       message = f'its process was ended by {signal.Signals(-status).name}'
     else:
       message = f'its process exited with status {status}'
-    if not (self._directory / records.TRIAL_FILE).exists():
+    if not self.began:
       output = self._early_log.read_text(errors='replace').strip()
-      message += f' before it began: {output.rpartition(chr(10))[2]}'
+      last = output.rpartition('\n')[2] or 'it said nothing'
+      message += f' before it began: {last}'
     if -status in _FROM_OUTSIDE:
       # Not ended in the record: it can be gone on with.
       return Outcome(status='failed', message=message, from_outside=True)
     return self._ended('failed', message)
 
   def _ended(self, status: str, message: str) -> Outcome:
-    end(self._directory, status, message)
+    end(self._trial, status, message)
     return Outcome(status=status, message=message)
 
 
-def end(directory: pathlib.Path, status: str, message: str) -> None:
-  """Records the end of a trial whose process could not."""
-  records.amend(directory, {'status': status, 'message': message})
+def end(trial: records.TrialSpec, status: str, message: str) -> None:
+  """Records the end of a trial whose process could not.
+
+  One that did not come to its first record gets one, of what is known here.
+  """
+  directory = pathlib.Path(trial.directory)
+  recorded = records.read_trial(directory)
+  if recorded is not None and not trial.differences(recorded):
+    records.amend(directory, {'status': status, 'message': message})
+    return
+  directory.mkdir(parents=True, exist_ok=True)
+  records.archive(directory)
+  record = records.TrialRecord(directory, trial, {}, records.ScalarBuffer())
+  record.end(status, steps=0, times={'timed': 0.0}, message=message)

@@ -2,8 +2,8 @@
 
 Run by `supervisor` as `python -m algoperf.worker INPUT`; INPUT is a JSON file
 with the trial's specification, the parent's process number and start time, the
-file descriptor that takes events, one JSON object a line, and, if the trial
-takes several hosts, which of them this is.
+file descriptor and keys for events (see `events`), and, if the trial takes
+several hosts, which of them this is. It is removed once it is read.
 
 Exit status: 0 if the trial has ended and has a record, 2 on bad input, 75 if
 it was interrupted and the same command goes on with it.
@@ -31,6 +31,7 @@ from algoperf import (
   device_axis,
   dispatch,
   evaluation,
+  events,
   hardware,
   hosts,
   integrity,
@@ -50,21 +51,14 @@ from algoperf.hardware import calibration, profiles
 _INTERRUPTED = 75  # EX_TEMPFAIL of sysexits.h.
 
 
-class Events:
-  """The pipe to the parent."""
-
-  def __init__(self, descriptor: int):
-    self._file = os.fdopen(descriptor, 'w', buffering=1, encoding='utf-8')
-
-  def send(self, kind: str, **content: Any) -> None:
-    with contextlib.suppress(BrokenPipeError):  # Without a parent: interrupted.
-      self._file.write(json.dumps({'event': kind, **content}) + '\n')
-
-
 def main(input_path: str) -> int:
   """Runs one trial and returns the exit status."""
-  content = json.loads(pathlib.Path(input_path).read_text(encoding='utf-8'))
-  events = Events(content['events'])
+  task = pathlib.Path(input_path)
+  content = json.loads(task.read_text(encoding='utf-8'))
+  task.unlink()  # No submission is to find the keys.
+  keys, pipe = events.Keys(**content['keys']), content['events']
+  parent = events.Sender(pipe, keys.events)
+  alarm = events.Sender(pipe, keys.violations)
   trial_spec = records.TrialSpec(**content['spec'])
   now, started = time.monotonic, content['started']
   channel = None
@@ -88,9 +82,9 @@ def main(input_path: str) -> int:
   # A cache from an earlier run would make compilation free.
   jax.config.update('jax_enable_compilation_cache', False)
   try:
-    status = Worker(trial_spec, events, stop, clock).run()
+    status = Worker(trial_spec, parent, alarm, stop, clock).run()
   except spec.UsageError as error:
-    events.send('usage_error', message=str(error))
+    parent.send('usage_error', message=str(error))
     return 2
   return _INTERRUPTED if status == trial_lib.Ending.INTERRUPTED else 0
 
@@ -109,12 +103,14 @@ class Worker:
   def __init__(
     self,
     trial_spec: records.TrialSpec,
-    events: Events,
+    parent: events.Sender,
+    alarm: events.Sender,
     stop: Stop,
     clock: clock_lib.SubmissionClock,
   ):
     self._spec = trial_spec
-    self._events = events
+    self._parent = parent
+    self._alarm = alarm
     self._clock = clock
     self._stop = stop
     self._scalars = records.ScalarBuffer()
@@ -159,7 +155,7 @@ class Worker:
       status = self._train(workload, submission, batch_size, record)
       self._guard.check()
       self._end(record, status)
-    except Exception as error:
+    except BaseException as error:  # sys.exit() too ends a trial, not us.
       self._clock.enter('other', fenced=False)
       error = self._guard.judge(error)
       status = _status(error)
@@ -170,28 +166,24 @@ class Worker:
     return status
 
   def _workload(self) -> spec.Workload:
-    workload = self._new_workload().with_goal(self._row.goal)
+    workload = _new_workload(self._spec.workload).with_goal(self._row.goal)
     workload.require_data(self._spec.data_dir)
     workload.attach_metrics_logger(self._scalars)
     return workload
 
-  def _new_workload(self) -> spec.Workload:
-    from workloads import registry  # Imports every model.
-
-    return registry.get(self._spec.workload)
-
   def _load_submission(
     self, workload: spec.Workload
-  ) -> tuple[submission_lib.Submission | None, int, Exception | None]:
+  ) -> tuple[submission_lib.Submission | None, int, BaseException | None]:
     """The submission and its batch size, or what it raised on the way."""
     source = submission_lib.locate(self._spec.submission_path)
     self._guard = integrity.Guard(
       source,
-      lambda violation: self._events.send('violation', message=violation),
+      self._alarm.violation,
       data_dir=self._spec.data_dir,
       experiment=pathlib.Path(self._spec.directory).parents[2],
       harness=_files('__main__', type(workload).__module__),
     )
+    self._parent.send('loading')  # From here on it may take for ever.
     try:
       submission = submission_lib.load(source, self._guard.start)
       self._guard.loaded()
@@ -203,7 +195,7 @@ class Worker:
       )
     except spec.UsageError:
       raise
-    except Exception as error:
+    except BaseException as error:
       return None, 0, error
     sharding.check_batch_size(
       batch_size,
@@ -211,7 +203,9 @@ class Worker:
     )
     notes = (*submission.notes, origin)
     submission = self._guard.submission(
-      dataclasses.replace(submission, notes=notes), workload, self._new_workload
+      dataclasses.replace(submission, notes=notes),
+      workload,
+      functools.partial(_new_workload, self._spec.workload),
     )
     return submission, batch_size, None
 
@@ -252,8 +246,8 @@ class Worker:
       ) from error
     for line in self._found.lines():
       print(line, flush=True)
-      self._events.send('note', text=line)
-    self._events.send('ready', timed=self._found.timed, step=self._found.step)
+      self._parent.send('note', text=line)
+    self._parent.send('ready', timed=self._found.timed, step=self._found.step)
     return record
 
   def _identity(self) -> dict[str, Any]:
@@ -369,13 +363,13 @@ class Worker:
 
   def _heartbeat(self, progress: Mapping[str, Any]) -> None:
     self._mark.write(progress['step'], progress['timed'])
-    self._events.send('progress', **progress)
+    self._parent.send('progress', **progress)
 
   def _end(
     self,
     record: records.TrialRecord,
     status: str,
-    error: Exception | None = None,
+    error: BaseException | None = None,
   ) -> None:
     message = None if error is None else _one_line(error)
     times = {
@@ -400,7 +394,7 @@ class Worker:
     except OSError:
       if not full:
         raise
-    self._events.send(
+    self._parent.send(
       'finished',
       status=status,
       message=message,
@@ -410,12 +404,18 @@ class Worker:
     )
 
 
+def _new_workload(name: str) -> spec.Workload:
+  from workloads import registry  # Imports every model.
+
+  return registry.get(name)
+
+
 def _files(*modules: str) -> tuple[str, ...]:
   """Where modules come from: a workload may lie outside of `workloads`."""
   return tuple(sys.modules[name].__file__ for name in modules)
 
 
-def _status(error: Exception) -> str:
+def _status(error: BaseException) -> str:
   """What an exception makes of the trial that it ended."""
   if records.is_full(error):
     return trial_lib.Ending.INTERRUPTED
@@ -455,11 +455,11 @@ def _redirect_output(log: pathlib.Path) -> None:
   os.close(handle)
 
 
-def _traceback(error: Exception) -> str:
+def _traceback(error: BaseException) -> str:
   return ''.join(traceback.format_exception(error))
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: BaseException) -> str:
   if records.is_full(error):
     return records.FULL
   text = str(error).strip().partition('\n')[0]

@@ -26,17 +26,16 @@ _ROOT = pathlib.Path(__file__).parents[2]
 _BEGIN = """
 import json, os, pathlib, signal, sys, threading, time
 content = json.loads(pathlib.Path(sys.argv[1]).read_text())
-events = os.fdopen(content['events'], 'w', buffering=1)
+from algoperf import events
+keys = events.Keys(**content['keys'])
+send = events.Sender(content['events'], keys.events).send
 directory = pathlib.Path(content['spec']['directory'])
 directory.mkdir(exist_ok=True)
-pid = os.getpid()
+pathlib.Path(__file__).with_name('pid').write_text(str(os.getpid()))
 
 def record(status):
   path = directory / 'trial.json'
-  path.write_text(json.dumps({'status': status, 'pid': pid}))
-
-def send(event, **more):
-  events.write(json.dumps({'event': event, **more}) + chr(10))
+  path.write_text(json.dumps(content['spec'] | {'status': status}))
 
 def finish(evaluation=0.0):
   wall = time.monotonic() - content['started']
@@ -46,6 +45,9 @@ def finish(evaluation=0.0):
   send('finished', status='max_steps', message=None, target=None, times=times,
        carried=carried)
 
+send('loading')
+"""
+_READY = """
 record('running')
 send('ready', timed=0.0, step=0)
 """
@@ -72,14 +74,16 @@ def run(tmp_path, monkeypatch):
   monkeypatch.setenv('PYTHONPATH', path)
   directory = tmp_path / 'trial'
 
-  def run_stub(text, on_event=lambda event: None, **kwargs):
+  def run_stub(
+    text, on_event=lambda event: None, budget=100.0, begin=_READY, **kwargs
+  ):
     stub = tmp_path / 'stub_worker.py'
-    stub.write_text(_BEGIN + textwrap.dedent(text))
+    stub.write_text(_BEGIN + begin + textwrap.dedent(text))
     trial = test_records.make_spec(directory)
     try:
-      return supervisor.run(trial, 100.0, on_event, **kwargs)
+      return supervisor.run(trial, budget, on_event, **kwargs)
     finally:
-      assert has_ended(records.read_trial(directory)['pid'])
+      assert has_ended(int((tmp_path / 'pid').read_text()))
 
   run_stub.directory = directory
   return run_stub
@@ -136,11 +140,62 @@ def test_one_that_finishes_and_does_not_exit_is_ended(run):
 
 def test_one_that_closes_its_events_and_does_not_exit_has_failed(run):
   outcome = run("""
-    events.close()
+    os.close(content['events'])
     threading.Event().wait()
   """)
   assert outcome.status == 'failed'
   assert 'did not exit' in outcome.message
+
+
+@pytest.mark.parametrize(
+  ('text', 'what'),
+  [
+    ('', 'the import of the submission'),
+    (f'{_READY}', 'an update'),
+    (f"{_READY}\nsend('progress', timed=1.0, step=1)", 'an update'),
+    (
+      f"{_READY}\nsend('progress', timed=1.0, step=1, evaluating=True)",
+      'an evaluation',
+    ),
+  ],
+)
+def test_what_does_not_return_is_ended(run, monkeypatch, text, what):
+  monkeypatch.setattr(supervisor, '_EVALUATION_SECONDS', 0.0)
+  text += '\nthreading.Event().wait()'
+  outcome = run(text, budget=0.0, begin='', grace=0.0)
+  assert outcome.status == 'timed_out'
+  assert outcome.message.startswith(f'{what} did not return')
+  assert records.read_trial(run.directory)['status'] == 'timed_out'
+
+
+@pytest.mark.parametrize('before', [None, {'status': 'failed', 'seed': -1}])
+def test_one_that_ends_before_its_first_record_has_one(run, before):
+  run.directory.mkdir()
+  if before:
+    records.write_json(run.directory / records.TRIAL_FILE, before)
+  outcome = run("print('said so'); os._exit(0)", begin='')
+  assert outcome.status == 'failed'
+  assert 'status 0 before it began' in outcome.message
+  recorded = records.read_trial(run.directory)
+  assert (recorded['status'], recorded['steps']) == ('failed', 0)
+  assert not test_records.make_spec(run.directory).differences(recorded)
+  kept = list(run.directory.glob('*/trial.json'))
+  assert [records.read_json(path) for path in kept] == (
+    [before] if before else []
+  )
+
+
+def test_one_that_forges_an_event_is_disqualified(run):
+  outcome = run("""
+    finish()
+    os.write(content['events'], b'{"event": "finished"}' + bytes([10]))
+    threading.Event().wait()
+  """)
+  assert outcome.status == 'disqualified'
+  assert 'writes to the pipe' in outcome.message
+  recorded = records.read_trial(run.directory)
+  assert recorded['status'] == 'disqualified'
+  assert recorded['violations'] == [recorded['message']]
 
 
 def test_processes_that_it_leaves_behind_are_ended(run, tmp_path):
