@@ -51,6 +51,7 @@ _FORBIDDEN = {
     'sys._current_exceptions'
   ),
   'sends a signal': 'os.kill os.killpg signal.pthread_kill',
+  'changes a limit of the process': 'resource.setrlimit resource.prlimit',
 }
 # The same where the submission itself does it; libraries may.
 _FORBIDDEN_DIRECTLY = {

@@ -20,7 +20,8 @@ WORKER = 'algoperf.worker'
 _GRACE_SECONDS = 60.0
 _EVALUATION_SECONDS = 3600.0
 _POLL_SECONDS = 0.5
-_MEMORY_SECONDS = 1.0  # A look takes 2 ms.
+_MEASURED_SECONDS = 1.0  # A look takes 2 ms.
+_LOG_BYTES = 1 << 28
 _TOLERANCE = 0.01
 
 # Signals that nobody here sends, and that come of no fault of the program's.
@@ -103,12 +104,13 @@ def _watch(
   outcome = None
   for event in child.events():
     now = time.monotonic()
-    if child.memory() > memory_limit:
+    if excess := child.excess(memory_limit, now):
       child.kill()
-      return child.out_of_memory(memory_limit)
+      return child.ended(*excess)
     if event is None:
       if outcome and now - since > interrupt.STOP_SECONDS:
-        break  # It has recorded its end, and something keeps it from ending.
+        child.kill()  # It has recorded its end, and something holds it up.
+        return outcome
       if timed + now - since > limit:
         child.kill()
         return child.timed_out(timed + now - since)
@@ -214,13 +216,19 @@ class _Child:
     finally:
       self.kill()
 
-  def memory(self) -> int:
-    """Bytes that its processes hold, looked up about once a second."""
-    now = time.monotonic()
-    if now - self._measured < _MEMORY_SECONDS:
-      return 0
+  def excess(self, memory_limit: int, now: float) -> tuple[str, str] | None:
+    """Status and message of one that takes too much, about once a second."""
+    if now - self._measured < _MEASURED_SECONDS:
+      return None
     self._measured = now
-    return memory.used(self._process.pid)
+    if memory.used(self._process.pid) > memory_limit:
+      limit = f'{memory_limit / 2**30:.1f} GiB'
+      return 'out_of_memory', f'took more than the {limit} it may have'
+    with contextlib.suppress(FileNotFoundError):
+      log = self._directory / records.LOG_FILE
+      if log.stat().st_size > _LOG_BYTES:
+        return 'failed', f'printed more than {_LOG_BYTES >> 20} MiB'
+    return None
 
   def kill(self) -> None:
     """Ends the process and whatever it has started."""
@@ -285,24 +293,19 @@ class _Child:
     records.amend(self._directory, {'violations': self.violations})
     message = '; '.join(self.violations)
     return dataclasses.replace(
-      self._ended('disqualified', message), times=outcome.times
+      self.ended('disqualified', message), times=outcome.times
     )
 
   def timed_out(self, seconds: float) -> Outcome:
     message = f'{self.doing} did not return; {seconds:.0f} s'
-    return self._ended('timed_out', message)
-
-  def out_of_memory(self, limit: int) -> Outcome:
-    return self._ended(
-      'out_of_memory', f'took more than the {limit / 2**30:.1f} GiB it may have'
-    )
+    return self.ended('timed_out', message)
 
   def died(self, status: int | None) -> Outcome:
     """What to say of a process that ended without saying so itself."""
     if status is None:
-      return self._ended('failed', 'its process stopped and did not exit')
+      return self.ended('failed', 'its process stopped and did not exit')
     if status == -signal.SIGKILL and memory.kills() > self._kills:
-      return self._ended('out_of_memory', 'the kernel ended it for its memory')
+      return self.ended('out_of_memory', 'the kernel ended it for its memory')
     if status < 0:
       message = f'its process was ended by {signal.Signals(-status).name}'
     else:
@@ -314,9 +317,9 @@ class _Child:
     if -status in _FROM_OUTSIDE:
       # Not ended in the record: it can be gone on with.
       return Outcome(status='failed', message=message, from_outside=True)
-    return self._ended('failed', message)
+    return self.ended('failed', message)
 
-  def _ended(self, status: str, message: str) -> Outcome:
+  def ended(self, status: str, message: str) -> Outcome:
     end(self._trial, status, message)
     return Outcome(status=status, message=message)
 

@@ -9,6 +9,7 @@ Exit status: 0 if the trial has ended and has a record, 2 on bad input, 75 if
 it was interrupted and the same command goes on with it.
 """
 
+import atexit
 from collections.abc import Callable, Mapping
 import contextlib
 import dataclasses
@@ -20,7 +21,7 @@ import pathlib
 import sys
 import time
 import traceback
-from typing import Any
+from typing import Any, NoReturn
 
 import jax
 
@@ -86,7 +87,19 @@ def main(input_path: str) -> int:
   except spec.UsageError as error:
     parent.send('usage_error', message=str(error))
     return 2
-  return _INTERRUPTED if status == trial_lib.Ending.INTERRUPTED else 0
+  code = _INTERRUPTED if status == trial_lib.Ending.INTERRUPTED else 0
+  if channel is None:  # Others wait for an orderly end.
+    _exit(code)
+  return code
+
+
+def _exit(code: int) -> NoReturn:
+  """Ends the process, and waits for no thread that a submission has left."""
+  atexit._run_exitfuncs()
+  with contextlib.suppress(OSError, ValueError):  # It may have closed them.
+    sys.stdout.flush()
+    sys.stderr.flush()
+  os._exit(code)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,16 +1,18 @@
 """Real processes, really killed: `scripts/chaos` in small, on the toy."""
 
+import contextlib
 import importlib.machinery
 import importlib.util
 import os
 import pathlib
 import sys
 import textwrap
+from typing import Any
 
 import pytest
 
 from algoperf import supervisor
-from tests.algoperf import toy_worker
+from tests.algoperf import style_steps, toy_worker
 
 _ROOT = pathlib.Path(__file__).parents[2]
 _BENCHMARK = textwrap.dedent("""\
@@ -47,7 +49,7 @@ _BENCHMARK = textwrap.dedent("""\
 _STEPS = 40
 
 
-def _script():
+def script():
   loader = importlib.machinery.SourceFileLoader(
     'chaos', str(_ROOT / 'scripts' / 'chaos')
   )
@@ -58,28 +60,37 @@ def _script():
   return module
 
 
-@pytest.fixture(scope='module')
-def chaos(tmp_path_factory):
-  """The undisturbed trial, and what disturbs others."""
-  folder = tmp_path_factory.mktemp('chaos')
+@contextlib.contextmanager
+def toy_trials(folder: pathlib.Path, devices: int = 1, **settings: Any):
+  """The undisturbed trial on the toy, and what disturbs others."""
   definition = folder / 'toy.toml'
   definition.write_text(_BENCHMARK)
   path = os.pathsep.join(
     filter(None, (str(_ROOT), os.environ.get('PYTHONPATH')))
   )
+  flags = (
+    f'--xla_force_host_platform_device_count={devices} '
+    '--xla_backend_optimization_level=0'  # Compiles in less time.
+  )
   with pytest.MonkeyPatch.context() as patch:
     patch.setattr(supervisor, 'WORKER', toy_worker.__name__)
     patch.setenv('PYTHONPATH', path)
-    # Compiles in less time.
-    patch.setenv('XLA_FLAGS', '--xla_backend_optimization_level=0')
-    yield _script().prepare(
+    patch.setenv('XLA_FLAGS', flags)
+    yield script().prepare(
       folder,
       'toy',
       steps=_STEPS,
       seed=0,
       data_dir='',
       benchmark=str(definition),
+      **settings,
     )
+
+
+@pytest.fixture(scope='module')
+def chaos(tmp_path_factory):
+  with toy_trials(tmp_path_factory.mktemp('chaos')) as prepared:
+    yield prepared
 
 
 def test_killed_again_and_again(chaos):
@@ -107,3 +118,10 @@ def test_a_disk_that_runs_full(chaos):
   if 'skipped' in line:
     pytest.skip(line)
   assert 'the disk is full' in line
+
+
+@pytest.mark.long
+def test_one_with_an_axis_of_devices(tmp_path):
+  submission = str(style_steps.STYLES / style_steps.PATHS['pmap_05'])
+  with toy_trials(tmp_path, devices=2, submission=submission) as chaos:
+    assert 'resumed 0 times' not in chaos.kills(2)

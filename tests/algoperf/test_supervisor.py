@@ -104,6 +104,18 @@ def test_one_that_eats_memory_is_ended_and_told_apart(run):
   assert records.read_trial(run.directory)['status'] == 'out_of_memory'
 
 
+def test_one_that_prints_without_end_is_ended(run, monkeypatch):
+  monkeypatch.setattr(supervisor, '_LOG_BYTES', 1 << 20)
+  outcome = run("""
+    (directory / 'trial.log').write_text('x' * 2_000_000)
+    threading.Event().wait()
+  """)
+  assert (outcome.status, outcome.message) == (
+    'failed',
+    'printed more than 1 MiB',
+  )
+
+
 def test_one_that_the_kernel_ends_for_memory_is_told_apart(run, monkeypatch):
   kills = iter([4, 5])
   monkeypatch.setattr(memory, 'kills', lambda: next(kills))
