@@ -11,6 +11,7 @@ import rich.text
 
 from algoperf import records, study, supervisor
 
+_BROKEN = ('failed', 'out_of_memory', 'timed_out', 'disqualified')
 _PLAIN_SECONDS = 10.0  # Between lines, where the screen is a file.
 
 
@@ -82,7 +83,7 @@ class Screen:
       text = (
         f'[green]reached {self._target()} in {time_:.1f} s[/] (step {step})'
       )
-    elif outcome.status in ('failed', 'out_of_memory', 'disqualified'):
+    elif outcome.status in _BROKEN:
       text = (
         f'[red]{outcome.status}[/]: {rich.markup.escape(outcome.message or "")}'
       )

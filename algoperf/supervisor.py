@@ -1,28 +1,25 @@
 """The parent of one trial's process: starts it, watches it, ends it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 import contextlib
 import dataclasses
 import math
-import os
 import pathlib
-import selectors
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 from typing import Any
 
-from algoperf import events, hosts, interrupt, memory, records, spec
+from algoperf import child, events, hosts, interrupt, memory, records, spec
 
 WORKER = 'algoperf.worker'
 _GRACE_SECONDS = 60.0
 _EVALUATION_SECONDS = 3600.0
-_POLL_SECONDS = 0.5
 _MEASURED_SECONDS = 1.0  # A look takes 2 ms.
 _LOG_BYTES = 1 << 28
 _TOLERANCE = 0.01
+_IMPORT = 'the import of the submission'
+_TOLD = ('status', 'message', 'target', 'times')
 
 # Signals that nobody here sends, and that come of no fault of the program's.
 _FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -67,162 +64,124 @@ def run(
     KeyboardInterrupt: after the process has ended in good order.
   """
   with tempfile.TemporaryDirectory(prefix='algoperf-') as scratch:
-    child = _Child(trial_spec, pathlib.Path(scratch), host)
+    process = child.Child(WORKER, trial_spec, pathlib.Path(scratch), host)
+    watch = _Watch(
+      trial_spec,
+      process,
+      budget + max(grace, 0.1 * budget),
+      memory_limit or memory.limit(),
+    )
     try:
-      outcome = _watch(
-        child,
-        budget + max(grace, 0.1 * budget),
-        memory_limit or memory.limit(),
-        on_event,
-      )
-    except events.ForgedError as error:
-      child.kill()
-      child.violations.append(str(error))
-      outcome = Outcome(status='disqualified')
+      return watch.outcome(on_event)
     except BaseException as error:
-      child.stop()
+      process.stop()
+      _interrupted(pathlib.Path(trial_spec.directory))
       if records.is_full(error):
         return Outcome(status='interrupted', message=records.FULL)
       raise
-    return child.judged(outcome)
 
 
-def _watch(
-  child: '_Child',
-  allowance: float,
-  memory_limit: int,
-  on_event: Callable[[Mapping[str, Any]], None],
-) -> Outcome:
-  """Follows the events of a child until it ends.
+class _Watch:
+  """Follows one process until it ends, and says how.
 
-  The allowance is of submission time: what the child has last reported plus
+  The allowance is of submission time: what the process has last reported plus
   the wall time since, from when the submission is imported. An evaluation,
   which the budget does not pay, has one of its own.
   """
-  timed, since = 0.0, time.monotonic()
-  limit = math.inf  # Nothing of the submission's runs before it is imported.
-  outcome = None
-  for event in child.events():
-    now = time.monotonic()
-    if excess := child.excess(memory_limit, now):
-      child.kill()
-      return child.ended(*excess)
-    if event is None:
-      if outcome and now - since > interrupt.STOP_SECONDS:
-        child.kill()  # It has recorded its end, and something holds it up.
-        return outcome
-      if timed + now - since > limit:
-        child.kill()
-        return child.timed_out(timed + now - since)
-      on_event({})
-      continue
+
+  def __init__(
+    self,
+    trial: records.TrialSpec,
+    process: child.Child,
+    allowance: float,
+    memory_limit: int,
+  ):
+    self._trial = trial
+    self._directory = pathlib.Path(trial.directory)
+    self._child = process
+    self._allowance = allowance
+    self._memory_limit = memory_limit
+    self._kernel_kills = memory.kills()
+    self._measured = -math.inf
+    self._violations: list[str] = []
+    self._began = False
+    self._doing = _IMPORT
+    # Nothing of the submission's runs before it is imported.
+    self._timed, self._since, self._limit = 0.0, process.started, math.inf
+    self._evaluating_since: float | None = None
+    self._evaluated = 0.0
+    self._finished: Outcome | None = None
+
+  def outcome(self, on_event: Callable[[Mapping[str, Any]], None]) -> Outcome:
+    """How it ended; the record says the same."""
+    try:
+      outcome = self._follow(on_event)
+    except events.ForgedError as error:
+      self._child.kill()
+      self._violations.append(str(error))
+      outcome = Outcome(status='disqualified')
+    if not self._violations:
+      return outcome
+    records.amend(self._directory, {'violations': self._violations})
+    message = '; '.join(self._violations)
+    return dataclasses.replace(
+      self._ended('disqualified', message), times=outcome.times
+    )
+
+  def _follow(self, on_event: Callable[[Mapping[str, Any]], None]) -> Outcome:
+    for event in self._child.events():
+      now = time.monotonic()
+      if over := self._excess(now, silent=event is None):
+        self._child.kill()
+        return self._finished or self._ended(*over)
+      if event is not None:
+        self._take(event, now)
+      on_event(event or {})
+    status = self._child.wait()
+    return self._finished or self._died(status)
+
+  def _take(self, event: Mapping[str, Any], now: float) -> None:
     match event['event']:
       case 'usage_error':
         raise spec.UsageError(event['message'])
       case 'loading' | 'ready' | 'progress':
-        timed, since, limit = event.get('timed', 0.0), now, allowance
-        child.began = event['event'] != 'loading'
-        child.doing = _IMPORT if not child.began else 'an update'
-        evaluating = event.get('evaluating', False)
-        child.evaluating(evaluating, now)
-        if evaluating:
-          child.doing = 'an evaluation'
-          timed, limit = 0.0, max(_EVALUATION_SECONDS, allowance)
+        self._began = event['event'] != 'loading'
+        self._progressed(event, now)
       case events.VIOLATION:
-        child.violations.append(event['message'])
+        self._violations.append(event['message'])
       case 'finished':
-        since, limit = now, math.inf
-        child.check_times(event['times'], event['carried'])
-        outcome = Outcome(**{name: event[name] for name in _TOLD})
-    on_event(event)
-  status = child.wait()
-  return outcome or child.died(status)
+        self._check_times(event['times'], event['carried'], now)
+        self._finished = Outcome(**{name: event[name] for name in _TOLD})
+        # Something may keep it from exiting, which changes nothing.
+        self._timed, self._since, self._limit = 0.0, now, interrupt.STOP_SECONDS
 
+  def _progressed(self, event: Mapping[str, Any], now: float) -> None:
+    """Takes the time of evaluations, from one event to the next."""
+    if self._evaluating_since is not None:
+      self._evaluated += now - self._evaluating_since
+      self._evaluating_since = None
+    self._timed, self._since = event.get('timed', 0.0), now
+    self._limit = self._allowance
+    self._doing = 'an update' if self._began else _IMPORT
+    if event.get('evaluating'):
+      self._doing = 'an evaluation'
+      self._evaluating_since = now
+      self._timed = 0.0
+      self._limit = max(_EVALUATION_SECONDS, self._allowance)
 
-_IMPORT = 'the import of the submission'
-_TOLD = ('status', 'message', 'target', 'times')
+  def _excess(self, now: float, silent: bool) -> tuple[str, str] | None:
+    """Status and message of one that takes more than it may.
 
-
-class _Child:
-  """One process with a pipe for its events."""
-
-  def __init__(
-    self,
-    trial_spec: records.TrialSpec,
-    scratch: pathlib.Path,
-    host: hosts.Hosts | None,
-  ):
-    self._trial = trial_spec
-    self._directory = pathlib.Path(trial_spec.directory)
-    self._early_log = scratch / 'output'
-    read_end, write_end = os.pipe()
-    self._pipe = os.fdopen(read_end, 'rb', buffering=0)
-    self._started = time.monotonic()
-    self._evaluating_since: float | None = None
-    self._evaluated = 0.0
-    self.began = False
-    self.doing = _IMPORT
-    self.violations: list[str] = []
-    self._measured = -math.inf
-    self._kills = memory.kills()
-    keys = events.Keys.fresh()
-    self._receiver = events.Receiver(keys)
-    task = scratch / 'trial_spec.json'
-    records.write_json(
-      task,
-      {
-        'spec': dataclasses.asdict(trial_spec),
-        'started': self._started,
-        'parent': os.getpid(),
-        'events': write_end,
-        'keys': dataclasses.asdict(keys),
-        'hosts': host and dataclasses.asdict(host),
-      },
-    )
-    with open(self._early_log, 'wb') as log:
-      self._process = subprocess.Popen(
-        [sys.executable, '-P', '-m', WORKER, str(task)],
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        pass_fds=[write_end],
-        start_new_session=True,  # Ctrl-C reaches the parent alone.
-      )
-    os.close(write_end)
-
-  def events(self) -> Iterator[dict[str, Any] | None]:
-    """The child's events until it closes the pipe; None when it is silent.
-
-    Raises:
-      ForgedError: somebody else has written there.
+    Time, if it is silent; memory and room for its log about once a second.
     """
-    with self._pipe, selectors.DefaultSelector() as selector:
-      selector.register(self._pipe, selectors.EVENT_READ)
-      while True:
-        if not selector.select(timeout=_POLL_SECONDS):
-          yield None
-          continue
-        data = self._pipe.read(65536)
-        if not data:
-          return
-        yield from self._receiver.read(data)
-
-  def wait(self) -> int | None:
-    """The exit status; None if something kept it from exiting."""
-    try:
-      return self._process.wait(interrupt.STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-      return None
-    finally:
-      self.kill()
-
-  def excess(self, memory_limit: int, now: float) -> tuple[str, str] | None:
-    """Status and message of one that takes too much, about once a second."""
+    spent = self._timed + now - self._since
+    if silent and spent > self._limit:
+      return 'timed_out', f'{self._doing} did not return; {spent:.0f} s'
     if now - self._measured < _MEASURED_SECONDS:
       return None
     self._measured = now
-    if memory.used(self._process.pid) > memory_limit:
-      limit = f'{memory_limit / 2**30:.1f} GiB'
+    if self._child.memory() > self._memory_limit:
+      limit = f'{self._memory_limit / 2**30:.1f} GiB'
       return 'out_of_memory', f'took more than the {limit} it may have'
     with contextlib.suppress(FileNotFoundError):
       log = self._directory / records.LOG_FILE
@@ -230,34 +189,11 @@ class _Child:
         return 'failed', f'printed more than {_LOG_BYTES >> 20} MiB'
     return None
 
-  def kill(self) -> None:
-    """Ends the process and whatever it has started."""
-    with contextlib.suppress(ProcessLookupError):
-      os.killpg(self._process.pid, signal.SIGKILL)
-    self._process.wait()
-
-  def stop(self) -> None:
-    """Asks the process to end in good order; kills it if it does not."""
-    if self._process.poll() is None:
-      self._process.send_signal(signal.SIGINT)
-    with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
-      self._process.wait(interrupt.STOP_SECONDS)
-    self.kill()
-    trial = records.read_trial(self._directory)
-    if trial is not None and trial['status'] == 'running':
-      with contextlib.suppress(OSError):  # Running is as good: nobody runs it.
-        records.amend(self._directory, {'status': 'interrupted'})
-
-  def evaluating(self, whether: bool, now: float) -> None:
-    """Takes the time of evaluations, from one event to the next."""
-    if whether:
-      self._evaluating_since = now
-    elif self._evaluating_since is not None:
-      self._evaluated += now - self._evaluating_since
-      self._evaluating_since = None
-
-  def check_times(
-    self, times: Mapping[str, float], carried: Mapping[str, float]
+  def _check_times(
+    self,
+    times: Mapping[str, float],
+    carried: Mapping[str, float],
+    now: float,
   ) -> None:
     """Notes this process's own measures beside the child's.
 
@@ -267,61 +203,58 @@ class _Child:
     Args:
       times: what the child says.
       carried: what of these it was resumed with.
+      now: the time.
     """
-    wall = time.monotonic() - self._started
+    wall = now - self._child.started
     tolerance = max(_TOLERANCE * wall, 0.1)
     own = {part: times[part] - carried[part] for part in carried}
     agrees = (
       abs(own['wall'] - wall) <= tolerance
       and own['evaluation'] <= self._evaluated + tolerance
     )
-    records.amend(
-      self._directory,
-      {
-        'supervisor': {
-          'wall': wall,
-          'evaluation': self._evaluated,
-          'agrees_with_child': agrees,
-        }
-      },
-    )
+    seen = {
+      'wall': wall,
+      'evaluation': self._evaluated,
+      'agrees_with_child': agrees,
+    }
+    records.amend(self._directory, {'supervisor': seen})
 
-  def judged(self, outcome: Outcome) -> Outcome:
-    """The outcome, unless the submission broke a rule (see `integrity`)."""
-    if not self.violations:
-      return outcome
-    records.amend(self._directory, {'violations': self.violations})
-    message = '; '.join(self.violations)
-    return dataclasses.replace(
-      self.ended('disqualified', message), times=outcome.times
-    )
-
-  def timed_out(self, seconds: float) -> Outcome:
-    message = f'{self.doing} did not return; {seconds:.0f} s'
-    return self.ended('timed_out', message)
-
-  def died(self, status: int | None) -> Outcome:
+  def _died(self, status: int | None) -> Outcome:
     """What to say of a process that ended without saying so itself."""
     if status is None:
-      return self.ended('failed', 'its process stopped and did not exit')
-    if status == -signal.SIGKILL and memory.kills() > self._kills:
-      return self.ended('out_of_memory', 'the kernel ended it for its memory')
+      return self._ended('failed', 'its process stopped and did not exit')
+    if status == -signal.SIGKILL and memory.kills() > self._kernel_kills:
+      return self._ended('out_of_memory', 'the kernel ended it for its memory')
     if status < 0:
-      message = f'its process was ended by {signal.Signals(-status).name}'
+      message = f'its process was ended by {_signal_name(-status)}'
     else:
       message = f'its process exited with status {status}'
-    if not self.began:
-      output = self._early_log.read_text(errors='replace').strip()
-      last = output.rpartition('\n')[2] or 'it said nothing'
+    if not self._began:
+      last = self._child.last_words() or 'it said nothing'
       message += f' before it began: {last}'
     if -status in _FROM_OUTSIDE:
       # Not ended in the record: it can be gone on with.
       return Outcome(status='failed', message=message, from_outside=True)
-    return self.ended('failed', message)
+    return self._ended('failed', message)
 
-  def ended(self, status: str, message: str) -> Outcome:
+  def _ended(self, status: str, message: str) -> Outcome:
     end(self._trial, status, message)
     return Outcome(status=status, message=message)
+
+
+def _signal_name(number: int) -> str:
+  try:
+    return signal.Signals(number).name
+  except ValueError:  # Those in real time have none.
+    return f'signal {number}'
+
+
+def _interrupted(directory: pathlib.Path) -> None:
+  """Records that nobody runs a trial any more, if its process could not."""
+  trial = records.read_trial(directory)
+  if trial is not None and trial['status'] == 'running':
+    with contextlib.suppress(OSError):  # Running is as good then.
+      records.amend(directory, {'status': 'interrupted'})
 
 
 def end(trial: records.TrialSpec, status: str, message: str) -> None:
@@ -332,7 +265,8 @@ def end(trial: records.TrialSpec, status: str, message: str) -> None:
   directory = pathlib.Path(trial.directory)
   recorded = records.read_trial(directory)
   if recorded is not None and not trial.differences(recorded):
-    records.amend(directory, {'status': status, 'message': message})
+    changes = {'status': status, 'message': message, 'ended': records.utc_now()}
+    records.amend(directory, changes)
     return
   directory.mkdir(parents=True, exist_ok=True)
   records.archive(directory)

@@ -133,7 +133,11 @@ def test_one_that_is_ended_from_outside_can_be_gone_on_with(run, name):
 
 @pytest.mark.parametrize(
   ('text', 'message'),
-  [('os._exit(7)', 'status 7'), ('os.abort()', 'SIGABRT')],
+  [
+    ('os._exit(7)', 'status 7'),
+    ('os.abort()', 'SIGABRT'),
+    ('os.kill(os.getpid(), 40)', 'signal 40'),
+  ],
 )
 def test_one_that_ends_itself_has_failed(run, text, message):
   outcome = run(text)
