@@ -121,8 +121,14 @@ def prepare_data(names: Sequence[str], data_dir: str) -> int:
   for workload in [registry.get(name) for name in names]:
     if not workload.data_is_ready(data_dir):
       _prepare(workload, data_dir)
-    print(f'{workload.name}: ready')
+    print(f'{workload.name}: {_ready(workload, data_dir)}')
   return 0
+
+
+def _ready(workload: spec.Workload, data_dir: str) -> str:
+  """That the data are there, and whether all of them."""
+  missing = workload.missing_examples(data_dir)
+  return f'ready, but has only {missing}' if missing else 'ready'
 
 
 def _prepare(workload: spec.Workload, data_dir: str) -> None:
@@ -151,9 +157,10 @@ def data_status(names: Sequence[str], data_dir: str) -> int:
   width = max(map(len, names))
   missing = False
   for name in names:
-    state = 'ready'
+    workload = registry.get(name)
     try:
-      registry.get(name).check_data(data_dir)
+      workload.check_data(data_dir)
+      state = _ready(workload, data_dir)
     except spec.UsageError as error:
       missing, state = True, str(error)
     print(f'{name:{width}}  {state}')

@@ -385,6 +385,10 @@ class Workload(abc.ABC):
       return False
     return True
 
+  def missing_examples(self, data_dir: str) -> str:
+    """How many examples data that are there lack, in words; '' if none."""
+    return ''
+
   def data_needs(self) -> DataNeeds:
     """What it takes to prepare the data."""
     return DataNeeds(source='nothing', disk_gib=0.0, time='no time')

@@ -181,6 +181,9 @@ class Worker:
   def _workload(self) -> spec.Workload:
     workload = _new_workload(self._spec.workload).with_goal(self._row.goal)
     workload.require_data(self._spec.data_dir)
+    missing = workload.missing_examples(self._spec.data_dir)
+    if missing:
+      print(f'the data have only {missing}', flush=True)
     workload.attach_metrics_logger(self._scalars)
     return workload
 

@@ -52,6 +52,9 @@ class Data(Protocol):
   def needs(self, config: Any) -> spec.DataNeeds:
     """What `prepare` takes."""
 
+  def num_stored(self, config: Any, data_dir: str, split: str) -> int:
+    """Examples on disk of 'train', 'validation' or 'test'."""
+
   def train_batches(
     self,
     config: Any,
@@ -131,6 +134,25 @@ class Workload(spec.Workload):
 
   def check_data(self, data_dir: str) -> None:
     self._data.check(self.config, data_dir)
+
+  def missing_examples(self, data_dir: str) -> str:
+    if self.config.in_memory:
+      return ''  # They are made here, and were counted then.
+    wanted = {
+      'train': self.num_train_examples,
+      'validation': self.num_validation_examples,
+      'test': self.num_test_examples,
+    }
+    found = {
+      split: self._data.num_stored(self.config, data_dir, split)
+      for split, number in wanted.items()
+      if number
+    }
+    return ', '.join(
+      f'{number} of the {wanted[split]} examples of {split}'
+      for split, number in found.items()
+      if number < wanted[split]
+    )
 
   def data_needs(self) -> spec.DataNeeds:
     return self._data.needs(self.config)

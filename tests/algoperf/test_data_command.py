@@ -8,6 +8,7 @@ import pytest
 from tensorflow_datasets.core.utils import file_utils
 
 from algoperf import cli
+from tests.workloads import tiny_data
 
 
 def test_prepares_and_says_what_is_there(
@@ -37,6 +38,19 @@ def test_says_beforehand_what_it_takes_and_then_what_it_does(
   assert writes == f'mnist5k: writing {tmp_path}/mnist5k/1.0.0'
   assert ready == 'mnist_resnet: ready'
   assert cli.main(['data', 'status', 'mnist_resnet', flag]) == 0
+
+
+def test_says_if_there_are_too_few_examples(
+  tmp_path: pathlib.Path, capsys: pytest.CaptureFixture
+):
+  tiny_data.write_imagenet(tmp_path)
+  for command in ('prepare', 'status'):
+    arguments = ['data', command, 'imagenet_resnet', f'--data_dir={tmp_path}']
+    assert cli.main(arguments) == 0
+    assert (
+      'ready, but has only 23 of the 1281167 examples of train, 11 of the '
+      '50000 examples of validation, 6 of the 10000 examples of test\n'
+    ) in capsys.readouterr().out
 
 
 @pytest.mark.parametrize('command', ['data status', 'run'])

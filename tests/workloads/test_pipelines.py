@@ -103,3 +103,30 @@ def test_state_at_any_batch_continues(queue):
       fresh.set_state(state)
       assert_same([next(fresh) for _ in whole[start:]], whole[start:])
   running.close(), fresh.close()
+
+
+@pytest.mark.parametrize(
+  ('name', 'missing'),
+  [
+    (
+      'imagenet_resnet',
+      '23 of the 1281167 examples of train, 11 of the 50000 examples of '
+      'validation, 6 of the 10000 examples of test',
+    ),
+    (
+      'wmt',
+      '70 of the 5906184 examples of train, 20 of the 3000 examples of '
+      'validation, 21 of the 3003 examples of test',
+    ),
+    ('finewebedu_lm', ' of the 8749870 examples of train'),
+    (
+      'lm1b',
+      '90 of the 30301028 examples of train, 20 of the 153344 examples of '
+      'validation, 21 of the 153344 examples of test',
+    ),
+    ('numerals_wmt', ''),
+  ],
+)
+def test_examples_are_counted(name, missing, tiny):
+  found = pipelines.workload(name).missing_examples(tiny)
+  assert found.endswith(missing) and bool(found) == bool(missing)

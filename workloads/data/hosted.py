@@ -1,23 +1,27 @@
 """Preparing data sets whose raw files TFDS knows where to download."""
 
-from collections.abc import Mapping
 import contextlib
 import pathlib
 import socket
 import urllib.parse
 
 import tensorflow_datasets as tfds
+from tensorflow_datasets.core.download import download_manager, extractor
 
 from algoperf import spec
 from workloads.data import formats, store
 
 _CONNECT_SECONDS = 10.0
+_FAILURES = (
+  OSError,
+  tfds.download.DownloadError,
+  download_manager.NonMatchingChecksumError,
+  extractor.ExtractError,
+)
 
 
 def prepare(
-  builder: tfds.core.DatasetBuilder,
-  sizes: Mapping[str, int],
-  report: spec.Report = spec.silent,
+  builder: tfds.core.DatasetBuilder, report: spec.Report = spec.silent
 ) -> None:
   """Downloads and writes a data set below its data_dir unless it is there.
 
@@ -27,11 +31,10 @@ def prepare(
 
   Args:
     builder: the data set.
-    sizes: how many examples splits must turn out to have.
     report: is told what is being done.
 
   Raises:
-    UsageError: a host cannot be reached, or something is not what it should be.
+    UsageError: a host cannot be reached, or something else comes than should.
   """
   if store.is_prepared(builder):
     return
@@ -39,20 +42,12 @@ def prepare(
     if not formats.of(pathlib.Path(builder.data_path)):
       _reach(builder)
     store.prepare(builder, report)
-  except (OSError, tfds.download.DownloadError) as error:
-    reason = ' '.join(str(error).split())[:200]
+  except _FAILURES as error:
+    reason = (str(error).strip().splitlines() or ['no reason given'])[0]
     raise spec.UsageError(
       f'Cannot prepare {builder.name}, which is made of downloads ({reason}): '
       f'go online, or copy {builder.data_path} from where it is prepared.'
     ) from error
-  stored = tfds.builder_from_directory(str(builder.data_path)).info.splits
-  for split, size in sizes.items():
-    found = stored[split].num_examples
-    if found != size:
-      raise spec.UsageError(
-        f'{builder.data_path} has {found} examples of {split}, not {size}: '
-        'delete it and prepare it again, or choose another --data_dir.'
-      )
 
 
 def _reach(builder: tfds.core.DatasetBuilder) -> None:

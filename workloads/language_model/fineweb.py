@@ -105,6 +105,10 @@ def needs(config: configs.Config) -> spec.DataNeeds:
   )
 
 
+def num_stored(config: configs.Config, data_dir: str, split: str) -> int:
+  return len(_source(config, data_dir, split))
+
+
 def train_batches(
   config: configs.Config,
   data_dir: str,

@@ -40,7 +40,6 @@ from workloads.data import (
 from workloads.language_model import configs
 
 NAME = 'lm1b'
-_SIZES = {'train': 30_301_028, 'test': 306_688}
 _URL = (
   'http://www.statmt.org/lm-benchmark/'
   '1-billion-word-language-modeling-benchmark-r13output.tar.gz'
@@ -83,7 +82,7 @@ class Lm1b(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
 
 def prepare(config: configs.Config, data_dir: str, report: spec.Report) -> None:
-  hosted.prepare(Lm1b(data_dir=data_dir), _SIZES, report)
+  hosted.prepare(Lm1b(data_dir=data_dir), report)
   path = _vocabulary(data_dir)
   if not path.exists():
     report(f'{config.name}: training the vocabulary {path}')
@@ -107,6 +106,10 @@ def needs(config: configs.Config) -> spec.DataNeeds:
   )
 
 
+def num_stored(config: configs.Config, data_dir: str, split: str) -> int:
+  return len(_part(config, data_dir, split))
+
+
 def train_batches(
   config: configs.Config,
   data_dir: str,
@@ -115,7 +118,7 @@ def train_batches(
   hosts: rows.Hosts | None = None,
 ) -> grain.DatasetIterator[batches.Batch]:
   return stream.train_stream(
-    _source(config, data_dir, 'train'),
+    _part(config, data_dir, 'train'),
     data_rng=data_rng,
     batch_size=batch_size,
     transform=_Encoder(_tokenizer(config, data_dir)),
@@ -201,9 +204,9 @@ def _padded(
 def _part(
   config: configs.Config, data_dir: str, split: str
 ) -> splits.RandomAccess:
-  """The examples of a split for evaluation."""
-  if split == 'eval_train':
-    limit = config.num_eval_train_examples
+  """The examples of a split."""
+  if split in ('train', 'eval_train'):
+    limit = config.num_eval_train_examples if split == 'eval_train' else None
     return _source(config, data_dir, 'train', limit)
   held_out = _source(config, data_dir, 'test')
   half, count = len(held_out) // 2, len(held_out)

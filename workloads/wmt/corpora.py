@@ -44,9 +44,8 @@ class Corpus:
 
 def _prepare_wmt(data_dir: str, report: spec.Report) -> None:
   options = {'config': 'de-en', 'data_dir': data_dir}
-  hosted.prepare(Wmt17Translate(**options), {'train': 5_906_184}, report)
-  held_out = {'validation': 3_000, 'test': 3_003}
-  hosted.prepare(Wmt14Translate(**options), held_out, report)
+  for builder in (Wmt17Translate(**options), Wmt14Translate(**options)):
+    hosted.prepare(builder, report)
 
 
 def _prepare_numerals(data_dir: str, report: spec.Report) -> None:

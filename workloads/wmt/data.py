@@ -60,6 +60,10 @@ def needs(config: configs.Config) -> spec.DataNeeds:
   return corpora.CORPORA[config.corpus].needs
 
 
+def num_stored(config: configs.Config, data_dir: str, split: str) -> int:
+  return len(_source(config, data_dir, split))
+
+
 def load_tokenizer(
   config: configs.Config, data_dir: str
 ) -> tokenizer.Tokenizer:

@@ -1,12 +1,17 @@
+import hashlib
 import pathlib
 import socket
 
+from etils import epath
+import promise
 import pytest
+from tensorflow_datasets.core.download import checksums, downloader
 
 from algoperf import spec
 from tests.workloads import tiny_text
 from workloads import registry
 from workloads.data import hosted
+from workloads.language_model import lm1b
 from workloads.wmt import corpora
 
 
@@ -24,11 +29,32 @@ def test_without_network_one_line_says_so(tmp_path, monkeypatch):
     assert '\n' not in str(error.value)
 
 
+def test_what_comes_is_checked(tmp_path, monkeypatch):
+  """By the checksums that TFDS has; here the file is another."""
+  url, wanted = next(iter(lm1b.Lm1b(data_dir=tmp_path).url_infos.items()))
+  assert len(wanted.checksum) == 64
+  monkeypatch.setattr(hosted, '_reach', lambda builder: None)
+
+  def fetch(self, url, path, **kwargs):
+    file = pathlib.Path(path) / 'archive.tar.gz'
+    file.write_bytes(b'another')
+    digest = hashlib.sha256(b'another').hexdigest()
+    info = checksums.UrlInfo(size=7, checksum=digest, filename=file.name)
+    done = downloader.DownloadResult(path=epath.Path(file), url_info=info)
+    return promise.Promise.resolve(done)
+
+  monkeypatch.setattr(downloader._Downloader, 'download', fetch)
+  with pytest.raises(spec.UsageError, match='checksum') as error:
+    registry.get('lm1b').prepare_data(str(tmp_path))
+  assert '\n' not in str(error.value) and url in str(error.value)
+  assert not registry.get('lm1b').data_is_ready(str(tmp_path))
+
+
 def test_what_is_there_is_not_fetched_again(tmp_path, monkeypatch):
   tiny_text.write_wmt(tmp_path, {'train': 3, 'validation': 2, 'test': 2})
   monkeypatch.setattr(socket, 'create_connection', pytest.fail)
   builder = corpora.Wmt17Translate(config='de-en', data_dir=tmp_path)
-  hosted.prepare(builder, {'train': 5_906_184})
+  hosted.prepare(builder)
 
 
 def test_tiny_data_sets_have_the_real_schemas(tmp_path):
