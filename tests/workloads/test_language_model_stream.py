@@ -20,28 +20,10 @@ from workloads.language_model import (
 )
 
 KEY = np.array([3, 7], np.uint32)
-BOTH = pytest.mark.parametrize(
-  ('module', 'config'),
-  [(fineweb, FINEWEB), (lm1b, LM1B)],
-  ids=['fineweb', 'lm1b'],
-)
 
 
-@BOTH
-def test_missing_data_are_one_line_with_the_command(tmp_path, module, config):
-  command = f'run `algoperf data prepare {config.name} --data_dir={tmp_path}`'
-  for use in (
-    lambda path: module.check(config, path),
-    lambda path: module.train_batches(config, path, 4, KEY),
-  ):
-    with pytest.raises(spec.UsageError, match=command) as error:
-      use(str(tmp_path))
-    assert '\n' not in str(error.value)
-
-
-@BOTH
-def test_two_steps_and_evaluation(tiny, module, config):
-  del module
+@pytest.mark.parametrize('config', [FINEWEB, LM1B], ids=['fineweb', 'lm1b'])
+def test_two_steps_and_evaluation(tiny, config):
   work = workload.LanguageModelWorkload(config)
   assert work.data_is_ready(tiny)
   params, _ = work.init_model_fn(jax.random.PRNGKey(0))

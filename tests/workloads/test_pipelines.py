@@ -130,3 +130,17 @@ def test_state_at_any_batch_continues(queue):
 def test_examples_are_counted(name, missing, tiny):
   found = pipelines.workload(name).missing_examples(tiny)
   assert found.endswith(missing) and bool(found) == bool(missing)
+
+
+@ON_DISK
+def test_missing_data_are_one_line_with_the_command(name, tmp_path):
+  work = pipelines.workload(name)
+  command = f'run `algoperf data prepare {work.name} --data_dir={tmp_path}`'
+  for use in (
+    work.check_data,
+    work.require_data,
+    lambda path: work.build_input_queue(KEY, 'train', path, BATCH_SIZE),
+  ):
+    with pytest.raises(spec.UsageError, match=command) as error:
+      use(str(tmp_path))
+    assert '\n' not in str(error.value)

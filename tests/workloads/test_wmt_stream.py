@@ -92,11 +92,8 @@ def test_preparing_again_changes_nothing(tiny):
   assert path.name == 'wmt_sentencepiece_model'
 
 
-def test_missing_data_are_one_line_with_the_command(tmp_path):
+def test_a_missing_vocabulary_is_one_line_with_the_command(tmp_path):
   command = f'run `algoperf data prepare wmt --data_dir={tmp_path}`'
-  with pytest.raises(spec.UsageError, match=command) as error:
-    data.train_batches(configs.WMT, str(tmp_path), 4, KEY)
-  assert '\n' not in str(error.value)
   tiny_text.write_wmt(tmp_path, {'train': 2, 'validation': 1, 'test': 1})
   with pytest.raises(spec.UsageError, match=f'vocabulary .*{command}'):
     data.train_batches(configs.WMT, str(tmp_path), 4, KEY)
