@@ -90,7 +90,7 @@ def resample(
   chances_RxSxW = generator.random((resamples, *studies_SxW.shape))
   medians_SxW = np.full(studies_SxW.shape, np.inf)
   medians_RxSxW = np.full(chances_RxSxW.shape, np.inf)
-  for studies in np.unique(studies_SxW[studies_SxW > 0]):
+  for studies in sorted(set(studies_SxW[studies_SxW > 0].tolist())):
     cells_SxW = studies_SxW == studies
     sorted_CxK = sorted_SxWxK[cells_SxW][:, :studies]
     medians_SxW[cells_SxW] = _medians(sorted_CxK)

@@ -210,15 +210,14 @@ def _not_finite(
   """Notices of metrics that are not finite, one a trial."""
   rows = np.flatnonzero(~np.isfinite(validation_N))
   owners = np.searchsorted(starts_T1, rows, side='right') - 1
-  places, firsts, counts = np.unique(
-    owners, return_index=True, return_counts=True
-  )
-  for place, first, count in zip(places, firsts, counts, strict=True):
-    trial, log = trials[place], logs_T[place]
-    row = int(rows[first] - starts_T1[place])
+  rows_of: dict[int, list[int]] = {}
+  for place, row in zip(owners.tolist(), rows.tolist(), strict=True):
+    rows_of.setdefault(place, []).append(row - int(starts_T1[place]))
+  for place, some in rows_of.items():
+    trial, log, row = trials[place], logs_T[place], some[0]
     yield trial.notice(
       'not a finite metric',
-      f'{count} of {log.values_CxR.shape[1]} validation values; '
+      f'{len(some)} of {log.values_CxR.shape[1]} validation values; '
       'they meet no target',
       file=layout.LOG,
       line=row + 2 if log.lines is None else log.lines[row],

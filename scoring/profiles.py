@@ -92,7 +92,7 @@ def profiles(
   corners = []
   for submission, ratios_B in zip(submissions, ratios_SxB, strict=True):
     solved = np.sort(ratios_B[ratios_B <= max_ratio])
-    taus = np.unique([1.0, *solved, max_ratio])
+    taus = np.array(sorted({1.0, *solved.tolist(), max_ratio}))
     counts = np.searchsorted(solved, taus, side='right')
     corners += [
       Corner(submission=submission, tau=tau, fraction=count / len(ratios_B))

@@ -33,7 +33,7 @@ def show(
   result: result_lib.Result, console: console_lib.Console | None = None
 ) -> None:
   """Prints scores, times to target, and what to know about them."""
-  console = console or console_lib.Console()
+  console = console or console_lib.Console(emoji=False)
   for message in loud_lines(result):
     console.print(text_lib.Text(message, style='bold red'))
   console.print(scores_table(result))

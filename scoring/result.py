@@ -42,7 +42,7 @@ class Rows(comparison.Comparison):
   notices: Sequence[notices.Notice]
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Result:
   """The scores of submissions that were compared, and what they rest on.
 

@@ -36,8 +36,10 @@ def write(
   with open(path, 'w', encoding='utf-8', newline='') as file:
     writer = csv.writer(file, lineterminator='\n')
     writer.writerow(map(_name, columns))
-    for row in map(operator.attrgetter(*columns), rows):
-      writer.writerow(['' if cell != cell else cell for cell in row])
+    writer.writerows(
+      ['' if cell != cell else cell for cell in row]
+      for row in map(operator.attrgetter(*columns), rows)
+    )
 
 
 def frame(

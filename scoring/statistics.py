@@ -116,15 +116,15 @@ def time_intervals(draws: bootstrap.Bootstrap) -> Interval:
   """Of the medians, S x W; exact, for the medians of resamples are known."""
   low_SxW = np.full(draws.studies_SxW.shape, np.nan)
   high_SxW = low_SxW.copy()
-  for studies in np.unique(draws.studies_SxW[draws.studies_SxW > 1]):
+  for studies in sorted(set(draws.studies_SxW[draws.studies_SxW > 1].tolist())):
     cells_SxW = draws.studies_SxW == studies
-    low_M, high_M, chances_M = bootstrap.median_ranks(int(studies))
+    low_M, high_M, chances_M = bootstrap.median_ranks(studies)
     sorted_CxK = draws.sorted_SxWxK[cells_SxW]
     values_CxM = (sorted_CxK[:, low_M] + sorted_CxK[:, high_M]) / 2
     order_CxM = values_CxM.argsort(axis=1)
     values_CxM = np.take_along_axis(values_CxM, order_CxM, axis=1)
     below_CxM = chances_M[order_CxM].cumsum(axis=1)
-    share = tail(int(studies))
+    share = tail(studies)
     cells_C = np.arange(len(values_CxM))
     low_SxW[cells_SxW] = values_CxM[cells_C, (below_CxM <= share).sum(axis=1)]
     top_C = (below_CxM < 1 - share).sum(axis=1)
@@ -359,9 +359,9 @@ def _percentiles(
   sorted_RxN = np.sort(draws_RxN, axis=0)
   low_N = np.full(observed_N.shape, np.nan)
   high_N = low_N.copy()
-  for studies in np.unique(studies_N[studies_N > 1]):
+  for studies in sorted(set(studies_N[studies_N > 1].tolist())):
     cells_N = studies_N == studies
-    cut = int(tail(int(studies)) * len(sorted_RxN))
+    cut = int(tail(studies) * len(sorted_RxN))
     low_N[cells_N] = sorted_RxN[cut, cells_N]
     high_N[cells_N] = sorted_RxN[-1 - cut, cells_N]
   return Interval(np.minimum(low_N, observed_N), np.maximum(high_N, observed_N))

@@ -6,6 +6,7 @@ K: studies of one submission on one workload.
 import collections
 from collections.abc import Mapping, Sequence
 import dataclasses
+import functools
 import math
 import operator
 
@@ -50,6 +51,7 @@ def times(result: result_lib.Result) -> drawing.Figure:
   )
 
 
+@functools.lru_cache(maxsize=1)  # For files and the report.
 def panels(result: result_lib.Result) -> list[drawing.Figure]:
   """The panels of `times`, by workload."""
   measure = style.measure(result)

@@ -1,5 +1,7 @@
 """Scores with the intervals that they are known to lie in."""
 
+import functools
+
 from scoring import drawing, shapes, statistics
 from scoring import result as result_lib
 from scoring.plots import axes, style
@@ -7,6 +9,7 @@ from scoring.plots import axes, style
 _TOP, _ROW, _WIDTH, _RIGHT = 54.0, 22.0, 420.0, 134.0
 
 
+@functools.lru_cache(maxsize=1)  # For files and the report.
 def scores(result: result_lib.Result) -> drawing.Figure:
   """A dot for each score and a whisker for its interval, best first."""
   names = result.rows.submissions

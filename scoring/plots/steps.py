@@ -1,6 +1,7 @@
 """Performance profiles (Dolan and Moré, arXiv cs/0102001)."""
 
 import collections
+import functools
 
 import numpy as np
 
@@ -12,6 +13,7 @@ _LEFT, _TOP, _WIDTH, _HEIGHT = 58.0, 54.0, 560.0, 300.0
 _ROW = 19.0
 
 
+@functools.lru_cache(maxsize=1)  # For files and the report.
 def profiles(result: result_lib.Result) -> drawing.Figure:
   """The profile of every submission; a legend with scores, best first."""
   right, bottom = _LEFT + _WIDTH, _TOP + _HEIGHT

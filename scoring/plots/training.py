@@ -5,6 +5,7 @@ evaluations, a NaN after each trial. P: some of these. K: studies.
 """
 
 from collections.abc import Mapping, Sequence
+import functools
 import math
 import operator
 from typing import NamedTuple
@@ -52,6 +53,7 @@ def curves(result: result_lib.Result) -> drawing.Figure:
   )
 
 
+@functools.lru_cache(maxsize=1)  # For files and the report.
 def panels(result: result_lib.Result) -> list[drawing.Figure]:
   """The panels of `curves`, by workload."""
   measure = style.measure(result)
