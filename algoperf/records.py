@@ -13,6 +13,7 @@ logs of either harness:
     trial.json              ours: status, seeds, versions, hashes, all times
     trial.log               what the submission printed
     traceback.txt           why it failed, if it did
+    verification.json       what `algoperf verify` found, and in which files
 
 and two files of the whole experiment, beside its studies:
 
@@ -39,6 +40,7 @@ EXPERIMENT_FILE = 'experiment.json'
 TRIAL_FILE = 'trial.json'
 EVALUATIONS_FILE = 'eval_measurements.csv'
 MEASUREMENTS_FILE = 'measurements.csv'
+VERIFICATION_FILE = 'verification.json'
 TRACEBACK_FILE = 'traceback.txt'
 LOG_FILE = 'trial.log'
 CHECKPOINTS = 'checkpoints'  # See `checkpoint`.

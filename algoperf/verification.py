@@ -7,9 +7,10 @@ the result rests on, the ledger, the hashes of files, the times and the
 benchmark definition, is held against the rest.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 import csv
 import dataclasses
+import hashlib
 import math
 import pathlib
 from typing import Any
@@ -72,6 +73,39 @@ def problems(directory: pathlib.Path, evaluate: Evaluate) -> Iterator[Problem]:
   except (KeyError, TypeError, ValueError, AttributeError) as error:
     message = f'{type(error).__name__}: {error}'
     yield Problem(kind='damaged trial.json', message=message)
+
+
+def files(directory: pathlib.Path) -> dict[str, str]:
+  """SHA-256 of all that a verification rests on in a trial's directory."""
+  found = ledger.digests(directory)
+  found.pop(records.VERIFICATION_FILE, None)
+  name = f'{records.CHECKPOINTS}/{checkpoint_lib.TARGET}'
+  if (directory / name).exists():
+    with open(directory / name, 'rb') as file:
+      found[name] = hashlib.file_digest(file, 'sha256').hexdigest()
+  return found
+
+
+def note(
+  directory: pathlib.Path,
+  found: Sequence[Problem],
+  verified: Mapping[str, str],
+) -> None:
+  """Leaves the finding beside the trial, for scoring to show.
+
+  Args:
+    directory: of the trial.
+    found: what is wrong.
+    verified: `files`, as they were before.
+  """
+  content = {
+    'verified': not found,
+    'problems': [dataclasses.asdict(problem) for problem in found],
+    'files': verified,
+    'versions': hardware.versions(),
+    'time': records.utc_now(),
+  }
+  records.write_json(directory / records.VERIFICATION_FILE, content)
 
 
 def _problems(directory: pathlib.Path, evaluate: Evaluate) -> Iterator[Problem]:

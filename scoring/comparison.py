@@ -9,7 +9,14 @@ import operator
 
 import numpy as np
 
-from scoring import bootstrap, profiles, question, statistics, studies
+from scoring import (
+  bootstrap,
+  profiles,
+  question,
+  statistics,
+  studies,
+  verifications,
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -69,7 +76,10 @@ def compare(
   if reference is not None:
     limits_W = np.array([asked.limits[name] for name in columns.names])
     speedups = statistics.speedups(draws, names.index(reference), limits_W)
-  scores = statistics.scores(draws, names, speedups)
+  scores = [
+    _with_verified(score, found)
+    for score in statistics.scores(draws, names, speedups)
+  ]
   order_S = [names.index(score.submission) for score in scores]
   ratios_SxB = draws.ratios_SxB[order_S]
   return Comparison(
@@ -82,4 +92,20 @@ def compare(
       [names[row] for row in order_S], ratios_SxB, rules.max_ratio
     ),
     pairs=statistics.pairs(draws, names),
+  )
+
+
+def _with_verified(
+  score: statistics.Score, found: Sequence[studies.Study]
+) -> statistics.Score:
+  """A score with how many of the trials that count were verified."""
+  counting = [
+    study.verification
+    for study in found
+    if study.submission == score.submission and study.trial is not None
+  ]
+  return dataclasses.replace(
+    score,
+    counting=len(counting),
+    verified=counting.count(verifications.VERIFIED),
   )

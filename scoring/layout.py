@@ -17,6 +17,7 @@ LAYOUT = '<submission>/study_<s>/<workload>_<framework>/trial_<k>'
 LOG = records.EVALUATIONS_FILE
 _WANTED = re.compile(
   rf'{re.escape(LOG)}|{re.escape(records.TRIAL_FILE)}|hparams\.json|'
+  rf'{re.escape(records.VERIFICATION_FILE)}|'
   r'(meta_data|flags)_\d+\.json'
 )
 # Files of a whole experiment, beside its studies. Merged experiments may have

@@ -10,7 +10,6 @@ one trial or some, C: the columns that are read, as in `damage.columns`.
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent import futures
 import dataclasses
-import json
 import math
 import operator
 from typing import Any
@@ -18,7 +17,15 @@ from typing import Any
 import numpy as np
 
 from algoperf import records
-from scoring import bulk, damage, layout, machines, notices
+from scoring import (
+  bulk,
+  damage,
+  layout,
+  machines,
+  notices,
+  trial_files,
+  verifications,
+)
 
 _META_DATA = 'meta_data_0.json'
 _NO_ROWS_CxR = np.empty((len(damage.columns('')), 0))
@@ -40,6 +47,7 @@ class Record:
     calibration: as trial.json has it, whatever that is.
     beaten_at: when it was to end because another trial had been faster, in
       seconds; NaN if it was not.
+    verification: what `algoperf verify` found; see `verifications.state`.
   """
 
   where: layout.Trial
@@ -52,6 +60,7 @@ class Record:
   ledger: str = ''
   calibration: Any = None
   beaten_at: float = math.nan
+  verification: str = ''
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -229,7 +238,7 @@ def _record(
 ) -> Record:
   """The log, and the files beside it."""
   try:
-    found = _object(trial, records.TRIAL_FILE)
+    found = trial_files.json_object(trial, records.TRIAL_FILE)
   except ValueError as error:
     file = records.TRIAL_FILE
     noticed.append(trial.notice('damaged trial.json', str(error), file=file))
@@ -238,13 +247,14 @@ def _record(
     where=trial,
     log=log.status,
     evaluations=log.values_CxR.shape[1],
-    ended=_text(found.get('status')),
-    hardware=_text(_hardware(trial, found)),
-    benchmark=_text(found.get('benchmark')),
-    benchmark_digest=_text(found.get('benchmark_digest')),
-    ledger=_text(found.get('ledger')),
+    ended=trial_files.text(found.get('status')),
+    hardware=trial_files.text(_hardware(trial, found)),
+    benchmark=trial_files.text(found.get('benchmark')),
+    benchmark_digest=trial_files.text(found.get('benchmark_digest')),
+    ledger=trial_files.text(found.get('ledger')),
     calibration=found.get('calibration'),
     beaten_at=_seconds(found.get('beaten_at')),
+    verification=verifications.state(trial, noticed) if found else '',
   )
 
 
@@ -252,38 +262,11 @@ def _seconds(value: object) -> float:
   return value if isinstance(value, float) else math.nan
 
 
-def _text(value: object) -> str:
-  """A text that can be written; '' if it is none."""
-  if not isinstance(value, str):
-    return ''
-  # JSON may hold halves of characters.
-  return value if value.isascii() else value.encode(errors='replace').decode()
-
-
 def _hardware(trial: layout.Trial, found: Mapping[str, Any]) -> str:
   """The machine as trial.json says, or else the reference's file."""
   if text := machines.of_harness(found):
     return text
   try:
-    return machines.of_reference(_object(trial, _META_DATA))
+    return machines.of_reference(trial_files.json_object(trial, _META_DATA))
   except ValueError:  # It was nobody's promise to keep that file readable.
     return ''
-
-
-def _object(trial: layout.Trial, name: str) -> dict[str, Any]:
-  """The JSON object in a file, empty if there is no file.
-
-  Raises:
-    ValueError: it holds no JSON object, or cannot be read.
-  """
-  if not trial.has(name):
-    return {}
-  try:
-    content = json.loads(trial.read(name))
-  except OSError as error:
-    raise ValueError(f'it cannot be read: {error.strerror}') from error
-  except RecursionError:
-    raise ValueError('it is nested too deeply') from None
-  if not isinstance(content, dict):
-    raise ValueError('it holds no JSON object')
-  return content

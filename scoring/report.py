@@ -14,7 +14,7 @@ from rich import text as text_lib
 
 from algoperf import spec
 from scoring import cells as cells_lib
-from scoring import notices, profiles, rows, statistics, studies
+from scoring import notices, profiles, rows, statistics
 from scoring import result as result_lib
 
 _NAME_WIDTH = 24
@@ -66,6 +66,8 @@ def scores_table(result: result_lib.Result) -> table_lib.Table:
   names = ['score', '95 %', 'speed-up', 'solved', 'hits']
   if result.reference is None:
     names.remove('speed-up')
+  if result.has_verifications:
+    names.append('verified')
   for name in names:
     table.add_column(name, justify='right', no_wrap=True)
   solved_S = np.isfinite(result.rows.ratios_SxB).sum(axis=1)
@@ -77,12 +79,14 @@ def scores_table(result: result_lib.Result) -> table_lib.Table:
     cells = [f'{row.score:.4f}', interval(row.low, row.high)]
     if result.reference is not None:
       cells.append(f'{"~" if row.bounded else ""}{row.speedup:.2f}×')
+    verified = [f'{row.verified}/{row.counting}']
     table.add_row(
       rank(row),
       text_lib.Text(row.submission, style='bold' if row.rank == 1 else ''),
       *cells,
       f'{solved}/{len(result.workloads)}',
       f'{reached[row.submission] / max(trials[row.submission], 1):.0%}',
+      *(verified if result.has_verifications else ()),
     )
   return table
 
@@ -117,6 +121,11 @@ def rules_lines(result: result_lib.Result) -> list[str]:
       'As published: of a study the trial with the fewest evaluations counts, '
       'and the profile is integrated over 100 points, as AlgoPerf’s scorer '
       'does. Without --as_published the rules are applied as written.'
+    )
+  if result.has_verifications:
+    lines.append(
+      'Verified: of the trials that count, those that `algoperf verify` '
+      'confirmed, and whose files are still the same.'
     )
   if result.reference is not None:
     bound = 'budget' if result.by == 'time' else 'step hint'
@@ -249,7 +258,7 @@ def write(
   tables = {
     'scores': (found.scores, result.score_columns),
     'times': (result.evidence.trials, _TRIAL_COLUMNS),
-    'studies': (found.studies, studies.COLUMNS),
+    'studies': (found.studies, result.study_columns),
     'cells': (found.cells, rows.names(cells_lib.Cell)),
     'profiles': (found.profiles, rows.names(profiles.Corner)),
     'pairs': (found.pairs, rows.names(statistics.Pair)),

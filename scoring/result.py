@@ -82,17 +82,31 @@ class Result:
 
     Columns rank, submission, score, low, high, rank_low, rank_high; with a
     reference also speedup, speedup_low, speedup_high (geometric mean over base
-    workloads) and bounded (workloads where it is only a bound).
+    workloads) and bounded (workloads where it is only a bound); where results
+    were verified also verified, and counting (of so many trials that count).
     """
     return rows.frame(statistics.Score, self.rows.scores, self.score_columns)
 
   @property
   def score_columns(self) -> tuple[str, ...]:
     """Those of `scores`."""
+    hidden = () if self.reference is not None else statistics.SPEEDUPS
+    if not self.has_verifications:
+      hidden += ('verified', 'counting')
     names = rows.names(statistics.Score)
-    if self.reference is not None:
-      return names
-    return tuple(name for name in names if name not in statistics.SPEEDUPS)
+    return tuple(name for name in names if name not in hidden)
+
+  @property
+  def study_columns(self) -> tuple[str, ...]:
+    """Those of `studies`."""
+    if self.has_verifications:
+      return (*studies_lib.COLUMNS, 'verification')
+    return studies_lib.COLUMNS
+
+  @property
+  def has_verifications(self) -> bool:
+    """Whether `algoperf verify` was run on any trial that counts."""
+    return any(study.verification for study in self.rows.studies)
 
   @functools.cached_property
   def times(self) -> 'pd.DataFrame':
@@ -141,9 +155,10 @@ class Result:
 
     Columns submission, workload, study, time, last_miss, step, last_miss_step,
     trial (the one that counts), trials, reached, hyperparameters (of that
-    trial, as JSON).
+    trial, as JSON); where results were verified also verification (of that
+    trial: verified, refused or stale).
     """
-    return rows.frame(studies_lib.Study, self.rows.studies, studies_lib.COLUMNS)
+    return rows.frame(studies_lib.Study, self.rows.studies, self.study_columns)
 
   @functools.cached_property
   def pairs(self) -> 'pd.DataFrame':

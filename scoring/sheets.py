@@ -48,6 +48,8 @@ def scores(result: result_lib.Result) -> Sheet:
   header = ['rank', 'submission', 'score', '95 % interval', 'ranks', 'solved']
   if result.reference is not None:
     header += ['speed-up', 'its 95 % interval']
+  if result.has_verifications:
+    header.append('verified')
   rows = []
   for row, solved in zip(result.rows.scores, solved_S, strict=True):
     cells = [
@@ -65,6 +67,9 @@ def scores(result: result_lib.Result) -> Sheet:
         Cell(text=f'{bound}{row.speedup:.2f}×', key=row.speedup),
         Cell(text=between(*ends, '{:.2f}'), key=row.speedup_low),
       ]
+    if result.has_verifications:
+      text = f'{row.verified} of {row.counting}'
+      cells.append(Cell(text=text, key=float(row.verified)))
     rows.append(cells)
   return Sheet(header=tuple(header), rows=rows, left=2)
 

@@ -75,6 +75,10 @@ class Score:
   speedup_low: float = math.nan
   speedup_high: float = math.nan
   bounded: int = 0  # Workloads where it is only a bound.
+  verified: int = (
+    0  # How many of those that follow `algoperf verify` confirmed.
+  )
+  counting: int = 0  # Trials that reached their targets and count in a study.
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

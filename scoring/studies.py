@@ -39,6 +39,7 @@ class Study:
     reached: how many of them reached the target.
     hyperparameters: of the trial that counts, as JSON; '' if unknown.
     path: of that trial; '' if unknown.
+    verification: of that trial, as `verifications.state` has it.
   """
 
   submission: str
@@ -53,10 +54,13 @@ class Study:
   reached: int = 0
   hyperparameters: str = ''
   path: str = ''
+  verification: str = ''
 
 
 # Of tables.
-COLUMNS = tuple(name for name in rows.names(Study) if name != 'path')
+COLUMNS = tuple(
+  name for name in rows.names(Study) if name not in ('path', 'verification')
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -127,6 +131,7 @@ def _study(
     trials=len(trials),
     reached=sum(trial.status == 'reached' for trial in trials),
     path=best.where.path if hit else '',
+    verification=best.record.verification if hit else '',
   )
 
 

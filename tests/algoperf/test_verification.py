@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from algoperf import checkpoint, cli, ledger, records, verification
+import scoring
 
 _SGD = """
 import optax
@@ -72,6 +73,26 @@ def test_a_result_is_confirmed_by_evaluating_it_again(
 ):
   assert cli.main(['verify', str(finished), f'--data_dir={data_dir}']) == 0
   assert 'verified' in capsys.readouterr().out
+  benchmark = finished.parents[1] / 'easy.toml'
+  found = scoring.score(
+    finished, benchmark, ruleset='self', workloads=['mnist_resnet']
+  )
+  assert found.scores[['verified', 'counting']].to_numpy().tolist() == [[1, 1]]
+
+
+def test_a_refusal_is_left_beside_the_trial(run, capsys):
+  experiment, directory = run
+  (directory / records.CHECKPOINTS / checkpoint.TARGET).unlink()
+  for _ in range(2):  # The note of the first is no part of what is verified.
+    assert cli.main(['verify', str(experiment)]) == 1
+    note = records.read_json(directory / records.VERIFICATION_FILE)
+    assert [p['kind'] for p in note['problems']] == ['no checkpoint']
+    assert not note['verified']
+    assert records.VERIFICATION_FILE not in note['files']
+    assert (
+      note['files'][records.TRIAL_FILE]
+      == (ledger.digests(directory)[records.TRIAL_FILE])
+    )
 
 
 def test_other_parameters_are_refused_whatever_else_was_forged(
