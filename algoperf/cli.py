@@ -187,6 +187,7 @@ def _check(values: Values, arguments: list[str]) -> int:
     arguments[0],
     space=values.tuning_search_space,
     benchmark=_benchmark(values),
+    dry_run=not values.no_dry_run,
   )
 
 
@@ -283,8 +284,8 @@ COMMANDS = {
     run=_new,
   ),
   'check': Command(
-    summary='is a submission ready to run, and as what is it read',
-    arguments='NAME_OR_PATH [--benchmark=mini]',
+    summary='does a submission keep the rules, and does it run: three steps',
+    arguments='NAME_OR_PATH [--no_dry_run]',
     define=command_flags.check,
     run=_check,
   ),

@@ -123,6 +123,8 @@ def check(values: Values) -> None:
   benchmark(values)
   text = 'JSON file (default: the one beside the submission)'
   _string(values, 'tuning_search_space', None, text)
+  text = 'only read the source: run none of it'
+  _switch(values, 'no_dry_run', text)
 
 
 def doctor(values: Values) -> None:

@@ -175,12 +175,16 @@ def doctor(*, benchmark: str, data_dir: str) -> int:
   return _report(doctor_lib.examine(data_dir, workloads))
 
 
-def check(submission: str, *, space: str | None, benchmark: str) -> int:
+def check(
+  submission: str, *, space: str | None, benchmark: str, dry_run: bool
+) -> int:
   """Prints what a submission is, and what stands in its way."""
   from algoperf import inspection
 
   path = None if space is None else pathlib.Path(space)
-  return _report(inspection.examine(submission, path, benchmark))
+  return _report(
+    inspection.examine(submission, path, benchmark, dry_run=dry_run)
+  )
 
 
 def _report(findings: 'Iterable[doctor_lib.Finding]') -> int:

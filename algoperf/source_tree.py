@@ -44,6 +44,7 @@ class SourceTree:
     extensions: folders by the installed package that lacks what they hold.
     imports: modules that are imported, except relatively.
     missing: those of them that are nowhere, or not in the harness.
+    neighbours: those of them that are the submission's own.
     names: dotted names of imported modules' attributes, e.g. 'jax.numpy.clip'.
       A call with a keyword is one as well: 'jax.numpy.clip(a_min=)', and of
       whatever object '.loss_fn(dropout_rate=)'.
@@ -56,6 +57,7 @@ class SourceTree:
   extensions: dict[str, pathlib.Path]
   imports: list[Use]
   missing: list[Use]
+  neighbours: set[str]
   names: dict[str, Use]
 
 
@@ -77,6 +79,7 @@ def read(path: pathlib.Path) -> SourceTree:
     extensions={},
     imports=[],
     missing=[],
+    neighbours=set(),
     names={},
   )
   todo = [path]
@@ -129,6 +132,8 @@ def _neighbours(
     files = _absolute(tree, name.split('.'), members)
     if files is None:
       tree.missing.append(use)
+    elif files:
+      tree.neighbours.add(name)
     found += files or []
   return found
 
@@ -149,7 +154,7 @@ def _absolute(
   top = parts[0]
   if top in HARNESS_NAMES:
     return [] if _file(_PACKAGE, parts[1:]) else None
-  if top in sys.stdlib_module_names:
+  if top in sys.stdlib_module_names or top == '__main__':
     return []
   above = (tree.path.parent, *tree.path.parent.parents)
   installed = _installed(top)

@@ -35,7 +35,15 @@ def register(name: str) -> Callable[[Factory], Factory]:
 def names() -> list[str]:
   """Sorted names of all workloads: bases, small siblings and variants."""
   _import_families()
-  return sorted(_factories)
+  return sorted(_factories.keys() - toys())
+
+
+def toys() -> list[str]:
+  """Names of the toys, one of each family, of generated data.
+
+  They are there to try code on, and are measured nowhere.
+  """
+  return [f'{family}_toy' for family in _FAMILIES]
 
 
 def get(name: str) -> spec.Workload:
@@ -45,7 +53,7 @@ def get(name: str) -> spec.Workload:
     UsageError: there is no workload of that name; says which names are near.
   """
   known = names()
-  if name not in known:
+  if name not in _factories:
     near = difflib.get_close_matches(name, known)
     hint = f' Did you mean {" or ".join(near)}?' if near else ''
     raise spec.UsageError(

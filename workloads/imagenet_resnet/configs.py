@@ -73,6 +73,26 @@ MNIST = Config(
   stem_pool=True,
 )
 
+TOY = Config(
+  name='imagenet_resnet_toy',
+  in_memory=True,
+  dataset='generated',
+  image_shape=(8, 8, 3),
+  num_classes=4,
+  mean=(0.0, 0.0, 0.0),
+  stddev=(1.0, 1.0, 1.0),
+  num_train_examples=64,
+  num_eval_train_examples=16,
+  num_validation_examples=16,
+  num_test_examples=16,
+  eval_batch_size=16,
+  stage_sizes=(1, 1),
+  width=4,
+  stem_kernel=3,
+  stem_stride=1,
+  stem_pool=True,
+)
+
 
 def with_variants(base: Config) -> tuple[Config, ...]:
   """A base configuration and its held-out variants."""

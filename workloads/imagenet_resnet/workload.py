@@ -152,5 +152,5 @@ class ResNetWorkload(family.Workload):
     }
 
 
-for _config in configs.ALL:
+for _config in (*configs.ALL, configs.TOY):
   registry.register(_config.name)(functools.partial(ResNetWorkload, _config))

@@ -120,6 +120,24 @@ SHAKESPEARE = Config(
   dtype='float32',
 )
 
+TOY = Config(
+  name='language_model_toy',
+  dataset='generated',
+  vocab_size=32,
+  sequence_length=12,
+  num_train_examples=64,
+  num_eval_train_examples=16,
+  num_validation_examples=16,
+  num_test_examples=16,
+  in_memory=True,
+  eval_batch_size=16,
+  width=16,
+  layers=1,
+  heads=2,
+  mlp_width=32,
+  dtype='float32',
+)
+
 
 def of_lm1b(base: Config) -> tuple[Config, ...]:
   """lm1b, or a smaller one, and its held-out variants."""

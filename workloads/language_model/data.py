@@ -5,10 +5,11 @@ Windows cut from the joined documents of `fineweb_edu_10b` (on disk) and
 """
 
 from workloads import family
-from workloads.language_model import fineweb, lm1b, plays
+from workloads.language_model import fineweb, lm1b, plays, toy
 
 DATA_SETS: dict[str, family.Data] = {
   'fineweb_edu_10b': fineweb,
   'lm1b': lm1b,
   'shakespeare_plays': plays,
+  'generated': toy.DATA,
 }

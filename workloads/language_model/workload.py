@@ -154,7 +154,7 @@ class LanguageModelWorkload(family.Workload):
     return {'loss': loss['summed'], 'tokens': loss['n_valid_examples']}
 
 
-for _config in configs.ALL:
+for _config in (*configs.ALL, configs.TOY):
   registry.register(_config.name)(
     functools.partial(LanguageModelWorkload, _config)
   )

@@ -13,7 +13,7 @@ class Config(family.Config):
   The counts of examples are counts of sentence pairs.
   """
 
-  corpus: Literal['wmt', 'numerals']
+  corpus: Literal['wmt', 'numerals', 'toy']
   vocab_size: int
   max_length: int  # Tokens of a row, on either side, and of a translation.
   width: int
@@ -62,6 +62,24 @@ NUMERALS_WMT = Config(
   num_eval_train_examples=256,
   num_validation_examples=256,
   num_test_examples=256,
+  in_memory=True,
+)
+
+TOY = Config(
+  name='wmt_toy',
+  corpus='toy',
+  vocab_size=96,
+  max_length=24,
+  width=16,
+  qkv_width=16,
+  mlp_width=16,
+  heads=2,
+  layers=1,
+  eval_batch_size=16,
+  num_train_examples=256,
+  num_eval_train_examples=16,
+  num_validation_examples=16,
+  num_test_examples=16,
   in_memory=True,
 )
 

@@ -52,6 +52,10 @@ def _prepare_numerals(data_dir: str, report: spec.Report) -> None:
   store.prepare(numerals.NumeralsTranslate(data_dir=data_dir), report)
 
 
+def _prepare_toy(data_dir: str, report: spec.Report) -> None:
+  store.prepare(numerals.ToyTranslate(data_dir=data_dir), report)
+
+
 CORPORA = {
   'wmt': Corpus(
     train='wmt17_translate/de-en',
@@ -73,6 +77,16 @@ CORPORA = {
     prepare=_prepare_numerals,
     needs=spec.DataNeeds(
       source='generated text', disk_gib=0.1, time='some seconds'
+    ),
+  ),
+  'toy': Corpus(
+    train='toy_translate',
+    held_out='toy_translate',
+    inputs='en',
+    targets='de',
+    prepare=_prepare_toy,
+    needs=spec.DataNeeds(
+      source='generated text', disk_gib=0.01, time='a second'
     ),
   ),
 }

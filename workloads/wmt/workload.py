@@ -178,7 +178,7 @@ class TranslationWorkload(family.Workload):
     return sums, targets, translations_BxT
 
 
-for _config in configs.CONFIGS:
+for _config in (*configs.CONFIGS, configs.TOY):
   registry.register(_config.name)(
     functools.partial(TranslationWorkload, _config)
   )
