@@ -6,11 +6,13 @@ in a few functions that matter, is watched by standing in for them.
 """
 
 import _posixsubprocess
+import _signal
 import _thread
 import atexit
 from collections.abc import Callable, Collection
 import functools
 import inspect
+import logging
 import multiprocessing.util  # noqa: F401  For _posixsubprocess.
 import os
 import pathlib
@@ -24,7 +26,7 @@ import weakref
 
 from array_record.python import array_record_data_source
 
-from algoperf import blame
+from algoperf import blame, lent
 
 _INSTALLED = (blame.LIBRARY, blame.PYTHON)
 _ANY = (blame.HARNESS, *_INSTALLED)
@@ -35,6 +37,11 @@ _MEMORY = ('/dev/shm', '/dev/mem', '/dev/fd')
 _SOURCES = ('.py', '.pyc', '.json', '.toml', '.so')
 _FRAMES = ('tb_frame', 'gi_frame', 'cr_frame', 'ag_frame')
 _CODE = ('__code__', '__defaults__', '__kwdefaults__', '__class__', '__bases__')
+
+_FILE_CHANGES = """
+  os.rename os.remove os.truncate os.link os.symlink os.rmdir os.mkdir os.chmod
+  shutil.rmtree
+"""
 
 # What a submission may not do at all, and the words for it.
 _FORBIDDEN = {
@@ -95,11 +102,18 @@ class Audit:
     self._experiment = os.path.realpath(experiment) + os.sep
     self._sanctioned = sanctioned
     self.threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+    self._handlers: dict[str, _Check] = {}
+    self._initialises = False
+
+  def initialising(self, whether: bool) -> None:
+    """Says whether init_optimizer_state is running, which is not timed."""
+    self._initialises = whether
 
   def start(self) -> None:
     """Begins to watch; there is no end to it."""
+    self._handlers |= self._of_python() | self._of_lent()
     self._stand_in()
-    handlers, busy = self._handlers(), set()
+    handlers, busy = self._handlers, set()
     get_frame, this_thread = sys._getframe, threading.get_ident
 
     def hook(event: str, args: tuple[Any, ...]) -> None:
@@ -121,7 +135,7 @@ class Audit:
 
     sys.addaudithook(hook)
 
-  def _handlers(self) -> dict[str, _Check]:
+  def _of_python(self) -> dict[str, _Check]:
     handlers: dict[str, _Check] = {
       'open': self._on_open,
       'import': self._on_import,
@@ -130,9 +144,7 @@ class Audit:
       'object.__getattr__': self._on_getattr,
       'object.__setattr__': self._on_setattr,
     }
-    for event in ('os.rename', 'os.remove', 'os.truncate', 'os.link'):
-      handlers[event] = self._on_file_change
-    for event in ('os.symlink', 'os.rmdir', 'shutil.rmtree', 'os.chmod'):
+    for event in _FILE_CHANGES.split():
       handlers[event] = self._on_file_change
     for through, table in (
       (_INSTALLED, _FORBIDDEN),
@@ -157,11 +169,20 @@ class Audit:
   def _on_open(
     self, args: tuple[Any, ...], frame: types.FrameType | None
   ) -> None:
-    path, _, flags = args
+    path, mode, flags = args
+    culprit = self._origins.culprit
+    if type(path) is int:
+      if path > 2 and (place := culprit(frame, (blame.PYTHON,))):
+        self._report(f'opens a descriptor of others in {place}')
+      return
     path = _real(path)
     if path is None:
-      return  # A descriptor: what is behind it was opened before.
-    culprit = self._origins.culprit
+      return
+    if mode is None and not os.path.isabs(args[0]):
+      # By os.open, and perhaps below another folder than this one.
+      if place := culprit(frame):
+        self._report(f'opens the relative path {args[0]} in {place}')
+      return
     if path.startswith(self._data):
       if place := culprit(frame, _ANY, self._sanctioned):
         self._report(f'reads benchmark data ({path}) in {place}')
@@ -169,7 +190,8 @@ class Audit:
     writes = bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
     if self._may_open(path, writes):
       return
-    if place := culprit(frame):
+    ours = path.startswith(self._experiment)
+    if place := culprit(frame, _ANY if ours else _INSTALLED):
       self._report(f'{"writes" if writes else "reads"} {path} in {place}')
 
   def _may_open(self, path: str, writes: bool) -> bool:
@@ -188,10 +210,11 @@ class Audit:
   def _on_file_change(
     self, args: tuple[Any, ...], frame: types.FrameType | None
   ) -> None:
-    for path in args[:2]:
-      path = _real(path) or ''
-      ours = path.startswith((self._experiment, self._data))
-      place = ours and self._origins.culprit(frame)
+    paths = [_real(path) or '' for path in args[:2]]
+    below = any(type(arg) is int and arg > 2 for arg in args[2:])
+    for path in paths:
+      ours = f'{path}{os.sep}'.startswith((self._experiment, self._data))
+      place = (ours or below) and self._origins.culprit(frame, _ANY)
       if place and '__pycache__' not in path:
         self._report(f'alters {path} in {place}')
 
@@ -239,6 +262,32 @@ class Audit:
       what = f'alters {owner.__name__}.{getattr(target, "__name__", target)}'
       self._on_event(what, (blame.PYTHON,), (), frame)
 
+  def _of_lent(self) -> dict[str, _Check]:
+    """What is told of the things that a submission is lent."""
+    direct = (blame.PYTHON,)
+    return {
+      lent.ALTERS: self._said('alters {0} in {1}', direct),
+      lent.CALLS: self._said('calls {0} in {1}', _INSTALLED),
+      lent.COMPUTES: self._on_computing,
+      lent.LOGS: lambda args, frame: self._report(args[0]),
+    }
+
+  def _said(self, text: str, through: Collection[str]) -> _Check:
+    def check(args: tuple[Any, ...], frame: types.FrameType | None) -> None:
+      while frame is not None and frame.f_code.co_filename == lent.__file__:
+        frame = frame.f_back
+      if place := self._origins.culprit(frame, through):
+        self._report(text.format(args[0], place))
+
+    return check
+
+  def _on_computing(
+    self, args: tuple[Any, ...], frame: types.FrameType | None
+  ) -> None:
+    if self._initialises:
+      text = 'calls {0} in init_optimizer_state, which is not timed, in {1}'
+      self._said(text, _ANY)(args, frame)
+
   def _stand_in(self) -> None:
     """Watches functions that Python does not report, by taking their place."""
     self._watch(threading.Thread, 'start', self._on_thread)
@@ -250,23 +299,32 @@ class Audit:
     direct = (blame.PYTHON,)
     for owner, name, what in (
       (atexit, 'register', 'runs code at exit'),
+      (threading, '_register_atexit', 'runs code at exit'),
       (signal, 'signal', 'handles signals'),
+      (_signal, 'signal', 'handles signals'),
+      (signal, 'pidfd_send_signal', 'sends a signal'),
+      (_signal, 'pidfd_send_signal', 'sends a signal'),
     ):
-      self._watch(owner, name, self._words(what, direct))
+      if hasattr(owner, name):
+        self._watch(owner, name, self._words(what, direct))
     self._watch(
       array_record_data_source.array_record_module,
       'ArrayRecordReader',
       self._on_records,
     )
 
-  def _watch(self, owner: Any, name: str, check: Callable[..., None]) -> None:
-    original, get_frame = getattr(owner, name), sys._getframe
+  def _watch(self, owner: Any, name: str, check: _Check) -> None:
+    """Has a function tell of its calls; it refers to nothing of ours."""
+    original = getattr(owner, name)
+    event = f'algoperf.{getattr(owner, "__name__", owner)}.{name}'
+    self._handlers[event] = lambda args, frame: check(args, frame.f_back)
 
     @functools.wraps(original, updated=())
     def stand_in(*args: Any, **kwargs: Any) -> Any:
-      check(args, get_frame().f_back)
+      sys.audit(event, *args)
       return original(*args, **kwargs)
 
+    del stand_in.__wrapped__
     setattr(owner, name, stand_in)
 
   def _words(self, what: str, through: Collection[str] = _INSTALLED) -> _Check:
@@ -296,7 +354,9 @@ def _is_introspection(frame: types.FrameType) -> bool:
   """Whether a frame is of code that hands frames on to its caller."""
   name = frame.f_code.co_filename
   if name == traceback.__file__:
-    return frame.f_code.co_name == 'walk_stack'
+    return frame.f_code.co_name in ('walk_stack', 'walk_tb')
+  if name == logging.__file__:
+    return frame.f_code is logging.currentframe.__code__
   return name == inspect.__file__ or (
     name.startswith('<') and not name.startswith('<frozen')
   )

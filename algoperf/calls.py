@@ -1,6 +1,6 @@
 """The calls of a submission's functions, with what is lent to it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 import time
 from typing import Any
 
@@ -20,6 +20,7 @@ class Calls:
     self,
     lend: Callable[[], spec.Workload],
     timed: Callable[[float], None],
+    initialising: Callable[[bool], None],
     now: Callable[[], float] = time.monotonic,
   ):
     """Wraps nothing yet.
@@ -28,15 +29,17 @@ class Calls:
       lend: makes the submission's workload, once the runner's has parameters.
       timed: told how long calls took, after them and a hundredth of a second
         apart: it looks at much.
+      initialising: told when init_optimizer_state begins, and ends.
       now: a monotonic clock.
     """
     self._lend = lend
     self._timed = timed
+    self._initialising = initialising
     self._seconds, self._told = 0.0, now()
     self._now = now
     self._workload: spec.Workload | None = None
     self._types: spec.ParameterTypeTree = None
-    self._queue: tuple[Any, lent.Queue] = (None, lent.Queue(iter(())))
+    self._queue: tuple[Any, Iterator[spec.Batch]] = None, iter(())
     self._results: spec.EvalResults = []
 
   def initial(self, function: spec.InitOptimizerFn) -> spec.InitOptimizerFn:
@@ -48,7 +51,9 @@ class Calls:
       del workload
       self._workload = self._lend()
       self._types = self._workload.model_params_types
+      self._initialising(True)
       state = function(self._workload, *args)
+      self._initialising(False)
       self._timed(0.0)
       return state
 
@@ -63,7 +68,7 @@ class Calls:
     ) -> spec.Batch:
       del workload
       if self._queue[0] is not queue:
-        self._queue = queue, lent.Queue(queue)
+        self._queue = queue, lent.queue(queue)
       start = now()
       batch = function(self._workload, self._queue[1], *args)
       after(start)

@@ -11,10 +11,9 @@ which nothing that follows can take back.
 
 from collections.abc import Callable
 import dataclasses
-import functools
 import pathlib
 
-from algoperf import audit, blame, calls, lent, references, spec, watched
+from algoperf import audit, blame, calls, lent, references, spec, trial, watched
 from algoperf import clock as clock_lib
 from algoperf import submission as submission_lib
 
@@ -62,7 +61,7 @@ class Guard:
       data_dir=data_dir,
       experiment=pathlib.Path(experiment),
       sanctioned=(
-        lent.Queue.__next__.__code__,
+        lent.queue.__code__,
         watched.Evaluation.__call__.__code__,
       ),
     )
@@ -129,10 +128,11 @@ class Guard:
       workload: the harness's.
       fresh: makes another one like it, without a goal.
     """
-    lend = functools.partial(
-      lent.workload, workload, origins=self._origins, report=self.report
+    made = calls.Calls(
+      lambda: lent.workload(workload, fresh()),
+      self.timed,
+      self._audit.initialising,
     )
-    made = calls.Calls(lambda: lend(fresh()), self.timed)
     prepare = submission.prepare_for_eval
     return dataclasses.replace(
       submission,
@@ -165,6 +165,10 @@ class Guard:
     return watched.Evaluation(
       evaluate, self._origins, self._audit.threads, self.report, check
     )
+
+  def checkpoints(self, checkpoints: trial.Checkpoints) -> trial.Checkpoints:
+    """The same, while which a submission's code may hardly run."""
+    return watched.Checkpoints(checkpoints, self._origins, self.report)
 
   def _check_clock(self, timed: float) -> None:
     """Compares submission time with what was measured around each call."""

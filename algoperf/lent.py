@@ -1,15 +1,28 @@
-"""What a submission gets to hold: it can use it, and alter nothing by it."""
+"""What a submission gets to hold: it can use it, and alter nothing by it.
 
-from collections.abc import Callable, Iterator, Mapping
+None of it refers to what the harness goes by: Python hides nothing that can be
+reached by attributes, closures included. What is to be known outside is said as
+an audit event, which `audit` hears; what has to be passed on goes through a
+generator, whose frame cannot be looked at unheard.
+"""
+
+from collections.abc import Callable, Generator, Iterator, Mapping
 import dataclasses
+import functools
 import operator
 import sys
+import threading
 from typing import Any
 
 import jax
 import numpy as np
 
-from algoperf import blame, spec
+from algoperf import spec
+
+# Events, each with one argument, in words.
+ALTERS, CALLS, COMPUTES, LOGS = (
+  f'algoperf.{what}' for what in ('alters', 'calls', 'computes', 'logs')
+)
 
 # What only the runner calls.
 _RUNNERS = (
@@ -23,29 +36,22 @@ _OWN_COLUMNS = ('score', 'global_step', 'total_duration', 'preemption_count')
 _OWN_PREFIXES = ('accumulated_', 'validation/', 'test/', 'train/')
 
 
-def workload(
-  own: spec.Workload,
-  fresh: spec.Workload,
-  origins: blame.Origins,
-  report: Callable[[str], None],
-) -> spec.Workload:
+def workload(own: spec.Workload, fresh: spec.Workload) -> spec.Workload:
   """A workload of the submission's own, equal to the one that is measured.
 
   Nothing that is done to it has any effect on the other, and setting what a
-  workload defines, or calling what is the runner's, is reported.
+  workload defines, or calling what is the runner's, is told.
 
   Args:
     own: the harness's, after init_model_fn.
     fresh: a new one.
-    origins: whose code is whose.
-    report: takes what was found.
   """
   fresh._goal = dataclasses.replace(own.goal)
   fresh._param_shapes = _rebuilt(own._param_shapes)
   fresh._param_types = _rebuilt(own._param_types)
   if own.metrics_logger is not None:
-    fresh.attach_metrics_logger(Logger(own.metrics_logger, report))
-  fresh.__class__ = _watched(type(fresh), origins, report)
+    fresh.attach_metrics_logger(Logger(own.metrics_logger))
+  fresh.__class__ = _watched(type(fresh))
   return fresh
 
 
@@ -53,40 +59,35 @@ def _rebuilt(tree: Any) -> Any:
   return jax.tree.map(lambda leaf: leaf, tree)
 
 
-def _watched(
-  kind: type[spec.Workload],
-  origins: blame.Origins,
-  report: Callable[[str], None],
-) -> type[spec.Workload]:
-  """A class like another that reports what a submission does to it."""
-  get_frame = sys._getframe
-  direct = (blame.PYTHON,)
+def _watched(kind: type[spec.Workload]) -> type[spec.Workload]:
+  """A class like another that tells what is done to it."""
 
-  def alters(self: Any, name: str) -> str | None:
-    if name not in vars(self) and not hasattr(kind, name):
-      return None  # A note of its own: it is its own copy.
-    return origins.culprit(get_frame(2), direct)
+  def tell(self: Any, name: str) -> None:
+    # A note of its own is no matter: it is its own copy.
+    if name in vars(self) or hasattr(kind, name):
+      sys.audit(ALTERS, f'workload.{name}')
 
   def set_attribute(self: Any, name: str, value: Any) -> None:
-    if place := alters(self, name):
-      report(f'alters workload.{name} in {place}')
-    else:
-      object.__setattr__(self, name, value)
+    tell(self, name)
+    object.__setattr__(self, name, value)
 
   def delete_attribute(self: Any, name: str) -> None:
-    if place := alters(self, name):
-      report(f'alters workload.{name} in {place}')
-    else:
-      object.__delattr__(self, name)
+    tell(self, name)
+    object.__delattr__(self, name)
 
   def runners(name: str) -> Callable[..., Any]:
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-      if place := origins.culprit(get_frame(1)):
-        report(f'calls workload.{name} in {place}')
-        raise PermissionError(f'workload.{name} is for the runner only.')
-      return getattr(kind, name)(self, *args, **kwargs)
+      sys.audit(CALLS, f'workload.{name}')
+      raise PermissionError(f'workload.{name} is for the runner only.')
 
     return call
+
+  def computing(name: str) -> Callable[..., Any]:
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+      sys.audit(COMPUTES, f'workload.{name}')
+      return getattr(kind, name)(self, *args, **kwargs)
+
+    return functools.wraps(getattr(kind, name))(call)
 
   return type(
     kind.__name__,
@@ -97,33 +98,27 @@ def _watched(
       '__setattr__': set_attribute,
       '__delattr__': delete_attribute,
       **{name: runners(name) for name in _RUNNERS},
+      **{name: computing(name) for name in ('model_fn', 'loss_fn')},
     },
   )
 
 
-class Queue:
+def queue(batches: Iterator[spec.Batch]) -> Generator[spec.Batch, None, None]:
   """The training batches, one after the other, and nothing else."""
-
-  __slots__ = ('__next',)
-
-  def __init__(self, batches: Iterator[spec.Batch]):
-    self.__next = batches.__next__
-
-  def __iter__(self) -> 'Queue':
-    return self
-
-  def __next__(self) -> spec.Batch:
-    return self.__next()
+  for batch in batches:  # noqa: UP028  One can look through `yield from`.
+    yield batch
 
 
 class Logger:
   """Takes scalars, as what they are: no code of others runs later."""
 
-  __slots__ = ('__append', '__report')
+  __slots__ = ('__lock', '__send')
 
-  def __init__(self, logger: spec.MetricsLogger, report: Callable[[str], None]):
-    self.__append = logger.append_scalar_metrics
-    self.__report = report
+  def __init__(self, logger: spec.MetricsLogger):
+    sink = _sink(logger.append_scalar_metrics)
+    next(sink)
+    self.__send = sink.send
+    self.__lock = threading.Lock()
 
   def append_scalar_metrics(
     self,
@@ -137,8 +132,26 @@ class Logger:
     kept = {str(name): _scalar(value) for name, value in metrics.items()}
     for name in kept:
       if name in _OWN_COLUMNS or name.startswith(_OWN_PREFIXES):
-        self.__report(f'logs {name!r}, which only the harness measures')
-    self.__append(kept, operator.index(global_step))
+        sys.audit(LOGS, f'logs {name!r}, which only the harness measures')
+    step = operator.index(global_step)
+    with self.__lock:
+      error = self.__send((kept, step))
+    if error is not None:
+      raise error
+
+
+def _sink(
+  append: Callable[..., None],
+) -> Generator[Exception | None, tuple[Any, ...], None]:
+  """Passes on what is sent to it, and yields what that raises."""
+  error = None
+  while True:
+    arguments = yield error
+    try:
+      append(*arguments)
+      error = None
+    except Exception as caught:
+      error = caught
 
 
 def _scalar(value: Any) -> Any:

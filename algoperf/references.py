@@ -1,6 +1,7 @@
 """What must stay as it was: references in modules, flags and environment."""
 
 from collections.abc import Iterator, Mapping
+import dataclasses
 import inspect
 import operator
 import os
@@ -12,18 +13,20 @@ import jax
 
 from algoperf import blame
 
-# Modules whose functions decide what is measured. Of jax and its like the ones
-# that people call; a patch below them is Python's own affair.
+# Modules whose functions decide what is measured: of these packages all.
+_PACKAGES = (
+  'numpy',
+  'jax',
+  'jaxlib',
+  'flax',
+  'optax',
+  'grain',
+  'sacrebleu',
+  'array_record',
+)
 _OTHERS = """
   builtins time os io json csv math pathlib functools operator threading gc sys
-  signal atexit copy numpy numpy.random jax jax.numpy jax.lax jax.random jax.nn
-  jax.tree jax.tree_util jax.numpy.linalg jax.monitoring jax.sharding jax.scipy
-  jax.scipy.special jax.dtypes jax.debug jax.profiler jax._src.api
-  jax._src.array jax._src.pjit jax._src.config jax._src.core jax._src.dispatch
-  jax._src.lax.lax jax._src.numpy.lax_numpy jax._src.numpy.reductions
-  jax._src.numpy.ufuncs jax._src.nn.functions jax._src.random
-  jax._src.tree_util flax.linen flax.linen.module flax.linen.linear
-  flax.linen.normalization grain optax sacrebleu
+  signal atexit copy _thread _signal posix sentencepiece
 """
 # The clock, the fence and the loop: compared after every step.
 _CRITICAL = (
@@ -47,6 +50,8 @@ _ADDED = (
   '__slotnames__',  # By copyreg, to a class of which an object is pickled.
 )
 
+_DESCRIPTORS = (property, staticmethod, classmethod)
+
 _Place = tuple[Mapping[str, Any], str, Any, str]  # Where, name, value, label.
 
 
@@ -69,7 +74,9 @@ class References:
     self._modules = {
       name: module
       for name, module in modules
-      if name in self._ours or name in others
+      if name in self._ours
+      or name in others
+      or name.partition('.')[0] in _PACKAGES
     }
     places = [
       place
@@ -82,6 +89,11 @@ class References:
       (label, table, dict(table))
       for _, _, table, label in places
       if type(table) is dict
+    ]
+    self._contents = [
+      (label, value, _content(value))
+      for name in self._ours
+      for _, _, value, label in _places(name, self._modules[name], True)
     ]
     self._keys = {
       label: (names, set(names)) for label, names in self._namespaces()
@@ -100,6 +112,11 @@ class References:
       *self._all.changed(),
       *self._added(),
       *[label for label, now, before in self._tables if _differ(now, before)],
+      *[
+        label
+        for label, value, before in self._contents
+        if not _same(_content(value), before)
+      ],
       *_differences('jax.config.', self._config, _config()),
       *_differences('environment variable ', self._flags, _flags()),
     ]
@@ -179,15 +196,40 @@ def _places(
     yield vars(module), name, value, f'{module_name}.{name}'
     if inspect.isclass(value) and (value.__module__ == module_name or not ours):
       for key, member in list(vars(value).items()):
-        if callable(member) or isinstance(
-          member, property | staticmethod | classmethod
-        ):
+        if callable(member) or isinstance(member, _DESCRIPTORS):
           yield vars(value), key, member, f'{module_name}.{name}.{key}'
 
 
 def _is_ours(module: types.ModuleType, origins: blame.Origins) -> bool:
   path = getattr(module, '__file__', None)
   return bool(path) and origins.of_code(path) is blame.HARNESS
+
+
+def _content(value: Any) -> tuple[Any, ...]:
+  """What can be changed in a thing without giving its name another value."""
+  if isinstance(value, property):
+    value = value.fget
+  value = getattr(value, '__func__', value)
+  if isinstance(value, types.FunctionType):
+    cells = [_cell(cell) for cell in value.__closure__ or ()]
+    keyword = (value.__kwdefaults__ or {}).values()
+    return (value.__code__, *(value.__defaults__ or ()), *keyword, *cells)
+  if isinstance(value, list | set | frozenset):
+    return tuple(value)
+  if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    return tuple(vars(value).values()) if hasattr(value, '__dict__') else ()
+  return ()
+
+
+def _cell(cell: types.CellType) -> Any:
+  try:
+    return cell.cell_contents
+  except ValueError:  # Empty as yet.
+    return None
+
+
+def _same(now: tuple[Any, ...], before: tuple[Any, ...]) -> bool:
+  return len(now) == len(before) and all(map(operator.is_, now, before))
 
 
 def _differ(now: dict[Any, Any], before: dict[Any, Any]) -> bool:

@@ -10,10 +10,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from algoperf import blame, dispatch, spec
+from algoperf import blame, dispatch, spec, trial
 
 _THREAD_SECONDS = 0.002  # Of CPU time, of each thread.
 _DEVICE_SECONDS, _DEVICE_SHARE = 0.5, 0.05
+_CHECKPOINT_SECONDS = 0.05  # What its own kinds of trees may take.
 
 
 class Evaluation:
@@ -77,16 +78,8 @@ class Evaluation:
     return results
 
   def _on_call(self, frame: types.FrameType, event: str, arg: Any) -> None:
-    if event == 'call':
-      code = frame.f_code
-      name = code.co_filename
-      if name[:1] == '<':  # Made at run time: by whom?
-        name = frame.f_globals.get('__file__') or name
-      if self._origins.of_code(name) is blame.SUBMISSION:
-        self._report(
-          f'{code.co_name} ran during an evaluation '
-          f'({code.co_filename.rpartition("/")[2]}:{frame.f_lineno})'
-        )
+    if event == 'call' and _is_submission(self._origins, frame):
+      self._report(f'{_shown(frame)} ran during an evaluation')
 
   def _check_threads(self, before: dict[int, float]) -> None:
     for number, seconds in self._cpu_seconds().items():
@@ -118,6 +111,62 @@ class Evaluation:
     waited = self._now() - start
     if waited > _DEVICE_SECONDS + _DEVICE_SHARE * took:
       self._report(f'devices worked {waited:.2f} s more than an evaluation')
+
+
+class Checkpoints:
+  """Takes checkpoints, and finds work that hides in this untimed part.
+
+  Taking a tree apart and storing an object may run code of a submission; that
+  takes next to no time.
+  """
+
+  def __init__(
+    self,
+    checkpoints: trial.Checkpoints,
+    origins: blame.Origins,
+    report: Callable[[str], None],
+  ):
+    self._checkpoints = checkpoints
+    self._origins = origins
+    self._report = report
+    self._now = time.monotonic
+    self._set_profile = sys.setprofile
+    self.due = checkpoints.due
+
+  def take(self, state: trial.TrainState, *, met_target: bool) -> None:
+    outermost: list[types.FrameType] = []
+    start, seconds, place = 0.0, 0.0, ''
+
+    def on_call(frame: types.FrameType, event: str, arg: Any) -> None:
+      nonlocal start, seconds, place
+      if event == 'call':
+        if not outermost and _is_submission(self._origins, frame):
+          outermost.append(frame)
+          start, place = self._now(), _shown(frame)
+      elif event == 'return' and outermost and frame is outermost[0]:
+        outermost.clear()
+        seconds += self._now() - start
+
+    before, set_profile = sys.getprofile(), self._set_profile
+    set_profile(on_call)
+    try:
+      self._checkpoints.take(state, met_target=met_target)
+    finally:
+      set_profile(before)
+    if seconds > _CHECKPOINT_SECONDS:
+      self._report(f'{place} ran for {seconds:.2f} s during a checkpoint')
+
+
+def _is_submission(origins: blame.Origins, frame: types.FrameType) -> bool:
+  name = frame.f_code.co_filename
+  if name[:1] == '<':  # Made at run time: by whom?
+    name = frame.f_globals.get('__file__') or name
+  return origins.of_code(name) is blame.SUBMISSION
+
+
+def _shown(frame: types.FrameType) -> str:
+  file = frame.f_code.co_filename.rpartition('/')[2]
+  return f'{frame.f_code.co_name} ({file}:{frame.f_lineno})'
 
 
 def _cpu(number: int) -> float:

@@ -357,7 +357,7 @@ class Worker:
       throttle=dispatch.Throttle().step,
       heartbeat=self._heartbeat,
       interrupted=self._interrupted,
-      checkpoints=checkpoints,
+      checkpoints=self._guard.checkpoints(checkpoints),
     ).run(self._state)
     if ending == trial_lib.Ending.INTERRUPTED:
       self._clock.enter('checkpointing')

@@ -8,6 +8,5 @@ def optimizer(hyperparameters, step_hint):
 
 
 def data_selection(workload, input_queue, *_):
-  inner = input_queue._Queue__next.__self__
-  _ = inner.gi_frame
+  _ = input_queue.gi_frame
   return next(input_queue)

@@ -4,6 +4,7 @@ Prints one JSON object: by name, what was found and what was measured.
 """
 
 from collections.abc import Sequence
+import contextlib
 import json
 import os
 import pathlib
@@ -15,7 +16,15 @@ import jax
 import numpy as np
 
 from algoperf import clock as clock_lib
-from algoperf import dispatch, evaluation, integrity, records, seeds, tuning
+from algoperf import (
+  dispatch,
+  evaluation,
+  integrity,
+  records,
+  seeds,
+  snapshot,
+  tuning,
+)
 from algoperf import submission as submission_lib
 from algoperf import trial as trial_lib
 from tests import toy
@@ -34,6 +43,17 @@ class _Record:
   def evaluated(self, step: int, results: dict[str, float]) -> None:
     self._scalars.drain()
     self.rows.append((step, results['validation/accuracy']))
+
+
+class _Checkpoints(trial_lib.NoCheckpoints):
+  """Copies the state, and writes nothing."""
+
+  def __init__(self, state: trial_lib.TrainState):
+    self._fresh = snapshot.Fresh.of(state.optimizer_state)
+
+  def take(self, state: trial_lib.TrainState, *, met_target: bool) -> None:
+    with contextlib.suppress(snapshot.CannotSave):
+      snapshot.freeze(state.optimizer_state, self._fresh)
 
 
 def _prepare(data_dir: str, scratch: str) -> None:
@@ -91,6 +111,7 @@ def _train(
       TOLD.clock,
     ),
     recorder=record,
+    checkpoints=guard.checkpoints(_Checkpoints(state)),
   ).run(state)
   guard.check()
   return ending, record
