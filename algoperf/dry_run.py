@@ -28,6 +28,7 @@ from algoperf import (
   integrity,
   memory,
   rehearsal,
+  returns,
   source_tree,
   tuning,
 )
@@ -143,21 +144,21 @@ class DryRun:
     first.train(STEPS)
     if self._compiled:
       names = ', '.join(sorted(set(self._compiled)))
-      raise rehearsal.Problem(
+      raise returns.Problem(
         f'step {STEPS} compiles again: {names}',
         'what a step returns is to have the shapes, types and placement of '
         'what it gets, and a number that changes is to be an argument.',
       )
     losses = ' → '.join(f'{loss:.4g}' for loss in first.losses)
     if not np.isfinite(first.losses).all():
-      raise rehearsal.Problem(
+      raise returns.Problem(
         f'training loss is {losses}', 'try another first point.'
       )
     again = self._begin()
     again.restore(saved)
     again.train(STEPS)
     if different := first.difference(again):
-      raise rehearsal.Problem(
+      raise returns.Problem(
         f'step {STEPS} from a saved state ends otherwise: {different}',
         'keep all state in what update_params returns, and none in globals, '
         'closures or objects.',
@@ -198,7 +199,7 @@ class DryRun:
     if isinstance(error, integrity.ViolationError):
       advice = 'a trial that does so is disqualified.'
       return Finding(what='integrity', found=str(error), advice=advice)
-    if isinstance(error, rehearsal.Problem):
+    if isinstance(error, returns.Problem):
       return Finding(what=what, found=str(error), advice=error.advice)
     text = str(error).strip().partition('\n')[0]
     return Finding(

@@ -35,14 +35,15 @@ _NAMES = {
     'gc sys._getframe sys._current_frames sys._current_exceptions '
     'sys.settrace sys.setprofile sys.monitoring sys.addaudithook sys.audit '
     'inspect.currentframe inspect.stack inspect.trace inspect.getouterframes '
-    'inspect.getinnerframes traceback.walk_* tracemalloc faulthandler bdb pdb'
+    'inspect.getinnerframes traceback.walk_* logging.currentframe '
+    'tracemalloc faulthandler bdb pdb'
   ),
   'internals': (
     'types.FunctionType types.CodeType types.CellType types.MethodType '
     'types.FrameType dis opcode builtins.super.__setattr__'
   ),
   'late-code': (
-    'atexit signal weakref.finalize sys.excepthook sys.unraisablehook '
+    'atexit signal _signal weakref sys.excepthook sys.unraisablehook '
     'sys.displayhook sys.exitfunc'
   ),
   'environment': (
@@ -71,7 +72,10 @@ _INTERNALS = words(
   '__getattribute__ __loader__ __reduce__ __reduce_ex__ '
   'unsafe_buffer_pointer'
 )
-_CALLED_BY_OTHERS = ('__del__', '__array__', '__jax_array__', '__float__')
+_CALLED_BY_OTHERS = words(
+  '__del__ __array__ __jax_array__ __float__ __reduce__ __reduce_ex__ '
+  '__getstate__'
+)
 _RUNNERS = words(
   'build_input_queue evaluate_split prepare_data with_goal '
   'attach_metrics_logger check_data require_data'

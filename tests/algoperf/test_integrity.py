@@ -11,85 +11,121 @@ import pytest
 _ROOT = pathlib.Path(__file__).parents[2]
 _CHEATS = _ROOT / 'tests' / 'cheats'
 
-# What is said of each cheat.
-_FOUND = {
+# What is said of each cheat that does it all in one call: a step does them all.
+_AT_ONCE = {
   'at_exit': 'runs code at exit in at_exit.py:13',
-  'clock_set_back': 'its clock counts',
+  'by_harness': 'in by_harness.py',
+  'changed_directory': 'in changed_directory.py',
+  'defaults': 'changes algoperf.clock.SubmissionClock.enter',
+  'descriptor': 'opens a descriptor of others in descriptor.py',
+  'dir_fd': 'opens the relative path experiment/kept in dir_fd.py',
+  'dir_fd_rename': 'in dir_fd_rename.py',
   'environment': 'changes an environment variable in environment.py',
   'environment_without_report': 'changes environment variable XLA_FLAGS',
   'forged_code': 'passes code off as',
-  'fork': 'starts a process in fork.py',
   'frames': 'looks at frames in frames.py',
+  'frames_by_getter': 'looks at frames in frames_by_getter.py',
   'frames_by_inspect': 'looks at frames in frames_by_inspect.py',
+  'frames_by_logging': 'looks at frames in frames_by_logging.py',
   'frames_by_traceback': 'looks at frames in frames_by_traceback.py',
+  'frames_by_walking': 'looks at frames in frames_by_walking.py',
+  'frames_of_coroutine': 'looks at frames in frames_of_coroutine.py',
+  'frames_of_generator': 'looks at frames in frames_of_generator.py',
   'frames_of_queue': 'looks at frames in frames_of_queue.py',
+  'frames_of_threads': 'searches the objects of the process in frames_of_th',
   'garbage': 'searches the objects of the process in garbage.py',
-  'import_time': 'changes jax.config.jax_debug_nans',
   'logs_results': "logs 'validation/accuracy'",
+  'memory_file': 'in memory_file.py',
+  'mutated_table': 'changes tests.toy.SPLIT_SIZES',
   'native_code': 'uses native code in native_code.py',
   'network': 'uses the network in network.py',
   'number_of_examples': 'alters workload.num_train_examples',
+  'numpy_save': 'in numpy_save.py',
+  'patched_array': 'changes jax._src.array.ArrayImpl.__matmul__',
   'patched_base_target_test': 'changes algoperf.spec.Goal.reached',
-  'patched_builtin': 'changes builtins.float',
-  'patched_clock': 'changes algoperf.clock.SubmissionClock.timed',
-  'patched_clock_for_once': 'changes algoperf.clock.SubmissionClock.enter',
+  'patched_by_type': 'changes algoperf.clock.SubmissionClock.timed',
   'patched_code': 'alters algoperf.evaluation.is_finite',
   'patched_evaluation': 'changes algoperf.evaluation._PREFIXES',
   'patched_fence': 'changes jax.block_until_ready',
+  'patched_globals': 'changes tests.toy.jnp',
+  'patched_jax_core': 'changes jax._src.interpreters.mlir.lower_jaxpr_to_mo',
   'patched_jnp': 'changes jax.numpy.asarray',
   'patched_loss': 'changes tests.toy.Workload.loss_fn',
+  'patched_mode': 'changes algoperf.spec.ForwardPassMode.__eq__',
   'patched_monotonic': 'changes time.monotonic',
+  'patched_numpy_core': 'changes numpy._core._methods.umr_sum',
   'patched_perf_counter': 'changes time.perf_counter',
+  'patched_sum': 'changes builtins.sum',
   'patched_time': 'changes time.time',
+  'pathlib_write': 'in pathlib_write.py',
   'precision': 'changes jax.config.jax_default_matmul_precision',
   'process': 'starts a process (true) in process.py',
-  'process_by_multiprocessing': 'starts a process',
-  'removes_records': 'alters ',
+  'removes_records': 'in removes_records.py',
   'replaced_module': 'changes module algoperf.records',
   'set_target_on_workload': 'alters workload._goal',
   'shadowed_builtin': 'changes algoperf.evaluation.float',
+  'shared_config': 'changes tests.toy._GOAL',
+  'shared_memory': 'in shared_memory.py',
+  'signal_below': 'handles signals in signal_below.py',
   'signals': 'handles signals in signals.py',
-  'stored_weights': 'reads ',
-  'thread': 'a thread of its own worked',
+  'stored_weights': 'in stored_weights.py',
+  'symbolic_link': 'in symbolic_link.py',
   'thread_by_hand': 'starts a thread by hand in thread_by_hand.py',
-  'thread_of_library_code': 'a thread of its own worked',
+  'trace_by_threading': 'traces the process in trace_by_threading.py',
   'traces': 'traces the process in traces.py',
-  'validation_files': 'reads benchmark data (',
+  'validation_files': 'in validation_files.py',
   'validation_queue': 'calls workload.build_input_queue',
-  'validation_records': 'reads benchmark data (',
-  'works_when_evaluated': 'copy ran during an evaluation',
-  'writes_records': 'writes ',
+  'validation_records': 'in validation_records.py',
+  'writes_records': 'in writes_records.py',
+  'swapped_class': 'in swapped_class.py',  # Last, as it leaves no watch behind.
 }
-# What ends just as this does, as if nothing had been tried.
+# Of each that needs a trial of its own.
+_ALONE = {
+  'clock_set_back': 'its clock counts',
+  'flatten': '_flatten (flatten.py:10) ran during an evaluation',
+  'fork': 'starts a process in fork.py',
+  'import_time': 'changes jax.config.jax_debug_nans',
+  'listener': 'ran during an evaluation',
+  'patched_builtin': 'changes builtins.float',
+  'patched_clock': 'changes algoperf.clock.SubmissionClock.timed',
+  'patched_clock_for_once': 'changes algoperf.clock.SubmissionClock.enter',
+  'pickled_state': '__reduce__ (pickled_state.py:7) ran for ',
+  'pool': 'a thread of its own worked',
+  'process_by_multiprocessing': 'starts a process',
+  'reloaded': 'changes algoperf.evaluation.',
+  'runs_in_init': 'in init_optimizer_state, which is not timed, in runs_in_i',
+  'thread': 'a thread of its own worked',
+  'thread_of_library_code': 'a thread of its own worked',
+  'weak_callback': 'ran during an evaluation',
+  'works_when_evaluated': 'copy (works_when_evaluated.py:26) ran during an eva',
+}
+# What ends just as this does, as if nothing had been tried; those that follow
+# the honest one all in one trial.
 _WITHOUT_EFFECT = {
+  'audit_by_stand_in': 'honest',
+  'guard_in_reach': 'honest',
   'late_scalar': 'honest',
   'patched_model_instance': 'honest',
   'patched_target_test': 'honest',
   'patched_target_value': 'honest',
   'altered_results': 'idle',
 }
-# Those that need seconds, or say again what another says.
+# Those that say again what another says.
 _LONG = {
-  'environment_without_report',
+  'flatten',
   'fork',
-  'frames_by_inspect',
-  'frames_of_queue',
-  'native_code',
-  'number_of_examples',
+  'listener',
   'patched_builtin',
-  'patched_jnp',
-  'patched_perf_counter',
-  'patched_time',
-  'process',
+  'patched_clock',
+  'pool',
   'process_by_multiprocessing',
-  'removes_records',
-  'replaced_module',
-  'shadowed_builtin',
-  'thread_by_hand',
-  'traces',
-  'validation_files',
+  'reloaded',
+  'thread_of_library_code',
+  'weak_callback',
 }
-_SHORT = sorted((_FOUND.keys() | _WITHOUT_EFFECT.keys()) - _LONG)
+_HARMLESS = [name for name, like in _WITHOUT_EFFECT.items() if like == 'honest']
+_LIKE_HARMLESS = ['idle'] * len(_HARMLESS)  # They draw as many batches.
+_FOUND = _AT_ONCE | _ALONE
 
 
 def _run(paths, data_dir):
@@ -111,20 +147,22 @@ def _paths(names):
   return [str(_CHEATS / f'{name}.py') for name in names]
 
 
+def _together(names):
+  return '+'.join(_paths(names))
+
+
 @pytest.fixture(scope='module')
 def outcomes(data_dir):
-  return _run(_paths(['honest', 'idle', *_SHORT]), data_dir)
-
-
-@pytest.fixture(scope='module')
-def more_outcomes(data_dir):
-  return _run(_paths(sorted(_LONG)), data_dir)
+  alone = ['honest', 'idle', 'altered_results', *sorted(_ALONE.keys() - _LONG)]
+  joined = map(_together, (_AT_ONCE, _HARMLESS, _LIKE_HARMLESS))
+  return _run([*_paths(alone), *joined], data_dir)
 
 
 def test_every_cheat_is_expected_to_come_to_something():
   there = {path.stem for path in _CHEATS.glob('*.py')}
-  honest = {'run', 'honest', 'idle'}
-  assert there - honest == _FOUND.keys() | _WITHOUT_EFFECT.keys()
+  others = {'run', 'together', 'honest', 'idle'}
+  assert there - others == _FOUND.keys() | _WITHOUT_EFFECT.keys()
+  assert not _AT_ONCE.keys() & _ALONE.keys()
 
 
 @pytest.mark.parametrize('name', ['honest', 'idle'])
@@ -134,15 +172,23 @@ def test_an_honest_one_is_not_flagged(name, outcomes):
   assert len(outcomes[name]['rows']) == 3
 
 
-@pytest.mark.parametrize('name', sorted(_FOUND.keys() - _LONG))
+@pytest.mark.parametrize('name', sorted(_AT_ONCE))
+def test_a_cheat_among_others_is_found_and_named(name, outcomes):
+  outcome = outcomes['+'.join(_AT_ONCE)]
+  assert outcome['status'] == 'disqualified'
+  assert any(_AT_ONCE[name] in said for said in outcome['violations'])
+
+
+@pytest.mark.parametrize('name', sorted(_ALONE.keys() - _LONG))
 def test_a_cheat_is_found_and_named(name, outcomes):
   _check_found(outcomes[name], _FOUND[name])
 
 
 @pytest.mark.long
-@pytest.mark.parametrize('name', sorted(_LONG))
-def test_another_cheat_is_found_and_named(name, more_outcomes):
-  _check_found(more_outcomes[name], _FOUND[name])
+def test_each_cheat_by_itself_is_found_and_named(data_dir):
+  found = _run(_paths(sorted(_FOUND)), data_dir)
+  for name, words in _FOUND.items():
+    _check_found(found[name], words)
 
 
 _HONEST = sorted(
@@ -185,6 +231,8 @@ def _check_found(outcome, words):
   assert outcome['message'] == outcome['violations'][0]
 
 
-@pytest.mark.parametrize('name', sorted(_WITHOUT_EFFECT))
-def test_a_cheat_has_no_effect(name, outcomes):
-  assert outcomes[name] == outcomes[_WITHOUT_EFFECT[name]]
+def test_cheats_have_no_effect(outcomes):
+  found = outcomes['+'.join(_HARMLESS)]
+  assert found['violations'] == []
+  assert found == outcomes['+'.join(_LIKE_HARMLESS)]
+  assert outcomes['altered_results'] == outcomes['idle']
