@@ -197,7 +197,6 @@ _HONEST = sorted(
 )
 
 
-@pytest.mark.long
 def test_pickling_for_worker_processes_is_no_change():
   """Which has Python keep a name in the class of what is pickled."""
   code = textwrap.dedent("""\
@@ -217,6 +216,7 @@ def test_pickling_for_worker_processes_is_no_change():
   subprocess.run([sys.executable, '-c', code], check=True, cwd=_ROOT)
 
 
+@pytest.mark.long
 def test_no_submission_of_ours_is_flagged(data_dir):
   outcomes = _run(_HONEST, data_dir)
   assert len(outcomes) == len(_HONEST)
