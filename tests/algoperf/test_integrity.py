@@ -97,7 +97,7 @@ _ALONE = {
   'thread': 'a thread of its own worked',
   'thread_of_library_code': 'a thread of its own worked',
   'weak_callback': 'ran during an evaluation',
-  'works_when_evaluated': 'copy (works_when_evaluated.py:26) ran during an eva',
+  'works_when_evaluated': 'copy (works_when_evaluated.py:23) ran during an eva',
 }
 # What ends just as this does, as if nothing had been tried; those that follow
 # the honest one all in one trial.
