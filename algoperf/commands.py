@@ -217,4 +217,8 @@ def verify(runs: Sequence[str], data_dir: str) -> int:
       except OSError as error:  # Logs may be there to be read only.
         print(f'         not noted beside it: {error.strerror}', flush=True)
       refused += bool(found)
+    for directory in verification.missing(pathlib.Path(run)):
+      print(f'REFUSED  {directory}')
+      print('         missing trial: the ledger tells of it, and it is gone')
+      refused += 1
   return 1 if refused else 0

@@ -116,6 +116,9 @@ def _put(name: str, value: Any) -> None:
   except ImportError:
     module = types.ModuleType(outer)
     _put(outer, module)
-  setattr(module, last, value)
-  if isinstance(value, types.ModuleType):
-    sys.modules[name] = value
+  if not isinstance(value, types.ModuleType):
+    setattr(module, last, value)
+    return
+  sys.modules[name] = value
+  if not hasattr(module, last):  # jax.config is a variable as well.
+    setattr(module, last, value)

@@ -61,6 +61,22 @@ def trials(run: pathlib.Path) -> list[pathlib.Path]:
   return found
 
 
+def missing(run: pathlib.Path) -> list[pathlib.Path]:
+  """Where trials should be that ledgers of a run tell of, and that are gone."""
+  told = {
+    records.trial_directory(path.parent, study, workload, trial)
+    for path in run.rglob(ledger.FILE)
+    for workload, study, trial in (
+      attempt.place for attempt in ledger.parse(path.read_bytes()).attempts()
+    )
+  }
+  return sorted(
+    directory
+    for directory in told
+    if not (directory / records.TRIAL_FILE).exists()
+  )
+
+
 def problems(directory: pathlib.Path, evaluate: Evaluate) -> Iterator[Problem]:
   """What is wrong with a trial's result; nothing if it is confirmed.
 
@@ -157,6 +173,10 @@ def _ledger(
   if not faults and (departure := ledger.departure(chain, seen)):
     yield Problem(kind='broken ledger', message=departure)
   place = trial['workload'], trial['study'], trial['trial']
+  workload, study, number = place
+  if directory != records.trial_directory(experiment, study, workload, number):
+    message = f'it was trial {number} of {workload}, study {study}'
+    yield Problem(kind='moved trial', message=message)
   attempts = [own for own in chain.attempts() if own.place == place]
   if not attempts or attempts[-1].ended is None:
     what = 'its end' if attempts else 'this trial'

@@ -26,23 +26,23 @@ def _read(path: pathlib.Path) -> tuple[set[str], source_tree.SourceTree]:
 def test_neighbours_are_found_by_name_relatively_and_from_above(
   write, tmp_path
 ):
-  write('algorithms/__init__.py')
-  write('algorithms/shared.py', 'import json\nfrom . import deep')
-  write('algorithms/deep.py')
-  write('algorithms/mine/beside.py')
-  write('algorithms/mine/dotted.py')
-  write('algorithms/mine/unused.py')
+  write('procedures/__init__.py')
+  write('procedures/shared.py', 'import json\nfrom . import deep')
+  write('procedures/deep.py')
+  write('procedures/mine/beside.py')
+  write('procedures/mine/dotted.py')
+  write('procedures/mine/unused.py')
   path = write(
-    'algorithms/mine/submission.py',
+    'procedures/mine/submission.py',
     'import beside, numpy, jax.numpy\n'
     'from . import dotted\n'
-    'def f():\n  from algorithms.shared import something\n',
+    'def f():\n  from procedures.shared import something\n',
   )
   files, tree = _read(path)
   expected = {'submission.py', 'beside.py', 'dotted.py', 'shared.py', 'deep.py'}
   assert files == expected | {'__init__.py'}
   assert tree.search_path == [path.parent, tmp_path]
-  assert tree.root == tmp_path / 'algorithms'
+  assert tree.root == tmp_path / 'procedures'
   assert not tree.missing
 
 

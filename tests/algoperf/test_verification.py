@@ -197,6 +197,16 @@ def test_altered_runs_are_refused_by_name(run, kind):
   assert kind in kinds(directory)
 
 
+def test_a_trial_that_is_gone_is_named(run, capsys):
+  experiment, directory = run
+  assert verification.missing(experiment) == []
+  directory.rename(directory.with_name('trial_7'))
+  assert cli.main(['verify', str(experiment)]) == 1
+  out = capsys.readouterr().out
+  assert 'moved trial: it was trial 1 of mnist_resnet, study 1' in out
+  assert f'REFUSED  {directory}\n         missing trial' in out
+
+
 def test_a_time_made_shorter_is_another_target(run):
   _, directory = run
   _earlier(None, directory)
