@@ -45,6 +45,11 @@ def unfinished(directory: pathlib.Path) -> list[pathlib.Path]:
   return [p for pattern in patterns for p in directory.parent.glob(pattern)]
 
 
+def partial(directory: pathlib.Path) -> pathlib.Path:
+  """Where a version is written, to be gone on with after an interruption."""
+  return directory.with_name(f'incomplete.resumable_{directory.name}')
+
+
 def add_random_access(
   directory: pathlib.Path, report: Callable[[str], None]
 ) -> None:
@@ -88,7 +93,14 @@ def add_random_access(
   path = directory / _INFO
   content = json.loads(path.read_text(encoding='utf-8'))
   content.setdefault('alternativeFileFormats', []).append(RANDOM_ACCESS)
-  _replace(path, json.dumps(content, indent=2).encode())
+  replace(path, json.dumps(content, indent=2).encode())
+
+
+def replace(path: pathlib.Path, content: bytes) -> None:
+  """Writes a file that is whole at any moment."""
+  partial = path.with_name(f'{path.name}.partial')
+  partial.write_bytes(content)
+  partial.replace(path)
 
 
 def _convert(path: pathlib.Path, length: int) -> None:
@@ -114,9 +126,3 @@ def _convert(path: pathlib.Path, length: int) -> None:
   if count != length:
     raise ValueError(f'{path} has {count} records, not {length}')
   partial.replace(target)
-
-
-def _replace(path: pathlib.Path, content: bytes) -> None:
-  partial = path.with_name(f'{path.name}.partial')
-  partial.write_bytes(content)
-  partial.replace(path)

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from algoperf import spec
-from workloads.data import formats
+from workloads.data import downloads, formats, writer
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
@@ -29,16 +29,18 @@ def prepare(
 ) -> None:
   """Writes the builder's data set below its data_dir unless it is there.
 
-  Appears as a whole or not at all; of several processes that try at once one
-  writes and the others wait for it. A copy in TFRecord files is converted.
+  Appears as a whole or not at all, and goes on where it was interrupted; of
+  several processes that try at once one writes and the others wait for it. A
+  copy in TFRecord files is converted.
 
   Args:
     builder: the data set.
-    report: is told what is being done; unless it is `silent`, TFDS shows its
-      bars as well.
+    report: is told what is being done; unless it is `silent`, TFDS shows the
+      bars of its downloads as well.
 
   Raises:
-    UsageError: a copy that is there cannot be converted.
+    UsageError: a copy that is there cannot be converted, or the sources are not
+      what they should be.
   """
   if is_prepared(builder):
     return
@@ -59,12 +61,17 @@ def prepare(
         f'{directory} has neither array_record files, nor TFRecord files that '
         'could be converted: delete it, or choose another --data_dir.'
       )
+    partial = formats.partial(directory)
     for path in formats.unfinished(directory):
-      shutil.rmtree(path)
+      if path != partial:  # TFDS does not go on with its own.
+        shutil.rmtree(path)
     report(f'{builder.name}: writing {directory}')
-    builder.download_and_prepare(
-      file_format=formats.RANDOM_ACCESS, download_dir=root / 'downloads'
-    )
+    try:
+      _write(builder, partial, report)
+    except spec.UsageError:
+      shutil.rmtree(partial)  # Made of the wrong sources.
+      raise
+    partial.rename(directory)
 
 
 def is_prepared(builder: tfds.core.DatasetBuilder) -> bool:
@@ -100,6 +107,38 @@ def read(
     source = stored.as_data_source(split=split)
     examples = source.__getitems__(range(len(source)))
   return {name: _column([e[name] for e in examples]) for name in examples[0]}
+
+
+def _write(
+  builder: tfds.core.DatasetBuilder,
+  directory: pathlib.Path,
+  report: spec.Report,
+) -> None:
+  """Writes all splits and their description, as far as they are not there."""
+  directory.mkdir(parents=True, exist_ok=True)
+  root = pathlib.Path(builder.data_dir_root, 'downloads')
+  manager = downloads.Downloads(  # Data sets share what they fetch.
+    download_dir=root,
+    manual_dir=root / 'manual',
+    url_infos=builder.url_infos,
+    max_simultaneous_downloads=builder.MAX_SIMULTANEOUS_DOWNLOADS,
+  )
+  generators = builder._split_generators(manager)
+  if isinstance(generators, list):  # An older form, that of TFDS's WMT.
+    generators = {
+      split.name: builder._generate_examples(**split.gen_kwargs)
+      for split in generators
+    }
+  builder.info.set_file_format(formats.RANDOM_ACCESS, override=True)
+  splits = writer.Writer(builder.info, directory, report)
+  builder.info.set_splits(
+    tfds.core.SplitDict(
+      [splits.write(name, examples) for name, examples in generators.items()]
+    )
+  )
+  builder.info.download_size = manager.downloaded_size
+  builder.info.write_to_directory(directory)
+  splits.clear()
 
 
 def _column(values: list[Any]) -> np.ndarray | list[Any]:

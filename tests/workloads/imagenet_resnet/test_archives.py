@@ -135,9 +135,12 @@ def test_the_check_says_how_far_it_is(data_dir, monkeypatch):
   said = []
   workload.ResNetWorkload(TINY).prepare_data(str(data_dir), said.append)
   assert f'{archives.TRAIN}: 40% checked' in said
-  assert said[-2:] == [
+  assert said[-5:] == [
     f'imagenet2012: writing {data_dir}/imagenet2012/5.1.0',
+    'imagenet2012: 1 of 1 files of train written',
+    'imagenet2012: 1 of 1 files of validation written',
     f'imagenet_v2: writing {data_dir}/imagenet_v2/matched-frequency/3.0.0',
+    'imagenet_v2: 1 of 1 files of test written',
   ]
 
 
