@@ -11,7 +11,7 @@ import pathlib
 import secrets
 from typing import Any
 
-from algoperf import ledger, records, spec
+from algoperf import files, ledger, records, spec
 
 
 @contextlib.contextmanager
@@ -80,7 +80,7 @@ def _check(directory: pathlib.Path, chain: ledger.Chain) -> None:
   Raises:
     UsageError: says in what.
   """
-  experiment = records.read_json(directory / records.EXPERIMENT_FILE)
+  experiment = files.read_json(directory / records.EXPERIMENT_FILE)
   faults = [
     f'line {fault.line}: {fault.message}'
     for fault in chain.faults
@@ -167,9 +167,9 @@ class Bookkeeper:
     start = attempts[-1].started.digest
     with _telling(directory):
       records.amend(directory, {'ledger': start})
-      files = ledger.digests(directory)
+      digests = ledger.digests(directory)
     line = self._append(
-      {'event': event, 'start': start, 'status': status, 'files': files}
+      {'event': event, 'start': start, 'status': status, 'files': digests}
     )
     last = self._attempts.index(attempts[-1])
     self._attempts[last] = dataclasses.replace(attempts[-1], ended=line)
@@ -195,7 +195,7 @@ class Bookkeeper:
       self._last = hashlib.sha256(text).hexdigest()
       path = self._directory / records.EXPERIMENT_FILE
       anchor = {'ledger': {'lines': self._count, 'sha256': self._last}}
-      records.write_json(path, (records.read_json(path) or {}) | anchor)
+      files.write_json(path, (files.read_json(path) or {}) | anchor)
     return ledger.Line(number=self._count, digest=self._last, content=content)
 
 

@@ -12,7 +12,7 @@ import sys
 import time
 from typing import Any
 
-from algoperf import events, hosts, interrupt, memory, records
+from algoperf import events, files, hosts, interrupt, memory, records
 
 _POLL_SECONDS = 0.5
 
@@ -46,7 +46,7 @@ class Child:
     self._pipe = os.fdopen(read_end, 'rb', buffering=0)
     self.started = time.monotonic()
     task = scratch / 'task.json'
-    records.write_json(
+    files.write_json(
       task,
       {
         'spec': dataclasses.asdict(trial),

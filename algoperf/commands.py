@@ -206,14 +206,14 @@ def verify(runs: Sequence[str], data_dir: str) -> int:
   refused = 0
   for run in runs:
     for directory in verification.trials(pathlib.Path(run)):
-      files = verification.files(directory)
+      digests = verification.digests(directory)
       found = list(verification.problems(directory.absolute(), evaluate))
       verdict = 'REFUSED' if found else 'verified'
       print(f'{verdict:8} {directory}', flush=True)
       for problem in found:
         print(f'         {problem.kind}: {problem.message}', flush=True)
       try:
-        verification.note(directory, found, files)
+        verification.note(directory, found, digests)
       except OSError as error:  # Logs may be there to be read only.
         print(f'         not noted beside it: {error.strerror}', flush=True)
       refused += bool(found)

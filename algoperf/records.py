@@ -21,20 +21,16 @@ and two files of the whole experiment, beside its studies:
   ledger.jsonl              every trial started and how it ended, see `ledger`
 """
 
-import collections
-from collections.abc import Iterable, Iterator, Mapping
-import contextlib
-import csv
+from collections.abc import Mapping
 import dataclasses
 import datetime
 import errno
-import itertools
-import json
 import math
-import os
 import pathlib
-import tempfile
-from typing import Any, TextIO
+from typing import Any
+
+from algoperf import csv_log, files
+from algoperf import scalars as scalars_lib
 
 EXPERIMENT_FILE = 'experiment.json'
 TRIAL_FILE = 'trial.json'
@@ -158,152 +154,9 @@ def trial_directory(
   )
 
 
-def write_json(path: pathlib.Path, content: Mapping[str, Any]) -> None:
-  """Replaces a JSON file in one step; a reader never sees half of it."""
-  with _replacement(path) as file:
-    json.dump(content, file, indent=2, ensure_ascii=False, default=str)
-    file.write('\n')
-
-
-@contextlib.contextmanager
-def _replacement(path: pathlib.Path) -> Iterator[TextIO]:
-  """A text file that takes another's place once it is written."""
-  handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}')
-  try:
-    with os.fdopen(handle, 'w', newline='', encoding='utf-8') as file:
-      yield file
-    os.chmod(temporary, 0o644)
-    os.replace(temporary, path)
-  except BaseException:
-    with contextlib.suppress(FileNotFoundError):
-      os.unlink(temporary)
-    raise
-
-
-def read_json(path: pathlib.Path) -> dict[str, Any] | None:
-  """The content of a JSON object; None where there is none to be read."""
-  try:
-    content = json.loads(path.read_text(encoding='utf-8'))
-  except (OSError, ValueError):
-    return None
-  return content if isinstance(content, dict) else None
-
-
 def read_trial(directory: pathlib.Path) -> dict[str, Any] | None:
   """The content of trial.json; None where there is none to be read."""
-  return read_json(directory / TRIAL_FILE)
-
-
-class CsvLog:
-  """A CSV file that grows by rows and, when it must, by columns.
-
-  The first row's keys are its columns, in alphabetical order; new keys are
-  appended. A row is one write, so that a killed process leaves whole rows.
-  """
-
-  def __init__(self, path: pathlib.Path):
-    self._path = path
-    self._columns: list[str] = []
-    self._rows = 0
-
-  def state(self) -> dict[str, Any]:
-    """How far the file goes, for `rewind`."""
-    return {'columns': list(self._columns), 'rows': self._rows}
-
-  def rewind(self, state: Mapping[str, Any]) -> None:
-    """Cuts a file off where it was in that state.
-
-    Raises:
-      ValueError: there are fewer rows.
-    """
-    rows = []
-    if self._path.exists():
-      with open(self._path, newline='', encoding='utf-8') as file:
-        rows = list(itertools.islice(csv.DictReader(file), state['rows']))
-    if len(rows) < state['rows']:
-      raise ValueError(f'{self._path} lacks rows: only {len(rows)} are left.')
-    self._columns = list(state['columns'])
-    self._rows = len(rows)
-    if self._columns:
-      self._replace(rows)
-
-  def sync(self) -> None:
-    """Waits until what was written is on the disk."""
-    if self._path.exists():
-      with open(self._path, 'rb') as file:
-        os.fsync(file.fileno())
-
-  def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Adds rows; a key that a row lacks is left empty."""
-    rows = list(rows)
-    new = sorted({key for row in rows for key in row} - set(self._columns))
-    if new and self._columns:
-      self._add_columns(new)
-    elif new:
-      self._columns = new
-      self._write('w', [dict(zip(new, new, strict=True))])
-    self._write('a', rows)
-    self._rows += len(rows)
-
-  def _write(self, mode: str, rows: Iterable[Mapping[str, Any]]) -> None:
-    with open(self._path, mode, newline='', encoding='utf-8') as file:
-      csv.DictWriter(file, self._columns).writerows(rows)
-
-  def _add_columns(self, new: list[str]) -> None:
-    with open(self._path, newline='', encoding='utf-8') as file:
-      rows = list(csv.DictReader(file))
-    self._columns += new
-    self._replace(rows)
-
-  def _replace(self, rows: Iterable[Mapping[str, Any]]) -> None:
-    with _replacement(self._path) as file:
-      writer = csv.DictWriter(file, self._columns, extrasaction='ignore')
-      writer.writeheader()
-      writer.writerows(rows)
-
-
-class ScalarBuffer:
-  """The metrics logger that a submission gets.
-
-  It only keeps what it is given, on the submission's time: device arrays are
-  read, and files written, outside the clock.
-  """
-
-  def __init__(self) -> None:
-    self._kept: collections.deque[tuple[Mapping[str, Any], int]] = (
-      collections.deque()
-    )
-
-  def append_scalar_metrics(
-    self,
-    metrics: Mapping[str, Any],
-    global_step: int,
-    preemption_count: int | None = None,
-    is_eval: bool = False,
-  ) -> None:
-    """Keeps scalars (numbers or 0-d arrays) of one step.
-
-    Arrays are copied, because the next step may donate them; the copy waits
-    for no device. Of several numbers, one a device, the mean is kept.
-    """
-    del preemption_count, is_eval
-    kept = {
-      key: value.copy() if hasattr(value, 'copy') else value
-      for key, value in metrics.items()
-    }
-    self._kept.append((kept, global_step))
-
-  def drain(self) -> list[dict[str, Any]]:
-    """What was kept since the last call, as rows of Python floats."""
-    rows = []
-    while self._kept:  # Another thread may add to it at the same time.
-      metrics, step = self._kept.popleft()
-      row = {
-        key: float(value.mean() if hasattr(value, 'mean') else value)
-        for key, value in metrics.items()
-      }
-      rows.append({'global_step': int(step)} | row)
-    return rows
+  return files.read_json(directory / TRIAL_FILE)
 
 
 class TrialRecord:
@@ -314,7 +167,7 @@ class TrialRecord:
     directory: pathlib.Path,
     spec: TrialSpec,
     facts: Mapping[str, Any],
-    scalars: ScalarBuffer,
+    scalars: scalars_lib.ScalarBuffer,
   ):
     """Begins a trial in a directory that exists.
 
@@ -326,8 +179,8 @@ class TrialRecord:
     """
     self._directory = directory
     self._scalars = scalars
-    self._evaluations = CsvLog(directory / EVALUATIONS_FILE)
-    self._measurements = CsvLog(directory / MEASUREMENTS_FILE)
+    self._evaluations = csv_log.CsvLog(directory / EVALUATIONS_FILE)
+    self._measurements = csv_log.CsvLog(directory / MEASUREMENTS_FILE)
     # Attempts before this one are told of, whatever it goes on from.
     preemptions = (read_trial(directory) or {}).get('preemptions', [])
     self._content = dataclasses.asdict(spec) | {
@@ -346,14 +199,14 @@ class TrialRecord:
     }
     self._spec = spec
     if spec.hyperparameters is not None:
-      write_json(directory / 'hparams.json', spec.hyperparameters)
+      files.write_json(directory / 'hparams.json', spec.hyperparameters)
 
   def begin(self, meta_data: Mapping[str, Any]) -> None:
     """Writes what is known before the first step."""
     count = self._preemption_count
     flags = dataclasses.asdict(self._spec)
-    write_json(self._directory / f'flags_{count}.json', flags)
-    write_json(self._directory / f'meta_data_{count}.json', meta_data)
+    files.write_json(self._directory / f'flags_{count}.json', flags)
+    files.write_json(self._directory / f'meta_data_{count}.json', meta_data)
     self._save()
 
   @property
@@ -452,14 +305,14 @@ class TrialRecord:
     self._save()
 
   def _save(self) -> None:
-    write_json(self._directory / TRIAL_FILE, self._content)
+    files.write_json(self._directory / TRIAL_FILE, self._content)
 
 
 def amend(directory: pathlib.Path, changes: Mapping[str, Any]) -> None:
   """Adds to trial.json what only the parent process knows."""
   content = read_trial(directory)
   if content is not None:
-    write_json(directory / TRIAL_FILE, content | dict(changes))
+    files.write_json(directory / TRIAL_FILE, content | dict(changes))
 
 
 def archive(directory: pathlib.Path) -> None:
@@ -469,18 +322,18 @@ def archive(directory: pathlib.Path) -> None:
   """
   if not directory.is_dir():
     return
-  files = [
+  kept = [
     path
     for path in directory.iterdir()
     if path.is_file() or path.name == CHECKPOINTS
   ]
-  if not files:
+  if not kept:
     return
   number = 1
   while (target := directory / f'attempt_{number}').exists():
     number += 1
   target.mkdir()
-  for path in files:
+  for path in kept:
     path.rename(target / path.name)
 
 

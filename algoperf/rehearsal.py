@@ -13,12 +13,12 @@ from algoperf import (
   device_axis,
   evaluation,
   integrity,
-  records,
   seeds,
   sharding,
   snapshot,
   spec,
 )
+from algoperf import scalars as scalars_lib
 from algoperf import submission as submission_lib
 from algoperf import trial as trial_lib
 from algoperf.returns import Problem, checked
@@ -84,7 +84,7 @@ class Rehearsal:
     ruleset = 'self' if hyperparameters is None else 'external'
     keys = seeds.trial_keys(0, ruleset)
     workload = workload.with_goal(_GOAL)
-    workload.attach_metrics_logger(records.ScalarBuffer())
+    workload.attach_metrics_logger(scalars_lib.ScalarBuffer())
     arrays, evaluate = (
       sharding,
       functools.partial(evaluation.evaluate, workload, data_dir=data_dir),

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from algoperf import checkpoint as checkpoint_lib
 from algoperf import clock as clock_lib
-from algoperf import records, snapshot, spec
+from algoperf import files, records, snapshot, spec
 from algoperf import trial as trial_lib
 
 _MARK_FILE = '.progress'
@@ -142,7 +142,7 @@ class Mark:
       os.pwrite(self._handle, text.ljust(_MARK_BYTES).encode(), 0)
 
   def read(self) -> dict[str, float]:
-    return records.read_json(self._path) or {}
+    return files.read_json(self._path) or {}
 
   def remove(self) -> None:
     self._path.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ import tempfile
 from typing import Any, Protocol
 
 from algoperf import benchmark as benchmark_lib
-from algoperf import bookkeeper, hosts, records, spec, supervisor, tuning
+from algoperf import bookkeeper, files, hosts, records, spec, supervisor, tuning
 from algoperf import submission as submission_lib
 
 # Attempts at a trial whose process is ended from outside, in one run of the
@@ -356,7 +356,7 @@ def experiment_seed(directory: pathlib.Path, asked: int | None) -> int:
   """The seed of an experiment: as asked, as before, or a fresh one."""
   if asked is not None:
     return asked
-  recorded = records.read_json(directory / records.EXPERIMENT_FILE) or {}
+  recorded = files.read_json(directory / records.EXPERIMENT_FILE) or {}
   return recorded.get('seed', int.from_bytes(os.urandom(4)))
 
 
@@ -365,8 +365,8 @@ def write_experiment(plan: Plan) -> None:
   try:
     plan.directory.mkdir(parents=True, exist_ok=True)
     path = plan.directory / records.EXPERIMENT_FILE
-    before = records.read_json(path) or {}
-    records.write_json(path, before | {'seed': plan.seed})
+    before = files.read_json(path) or {}
+    files.write_json(path, before | {'seed': plan.seed})
   except OSError as error:
     raise _not_writable(plan.directory, error) from error
 

@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 from algoperf import child, events, hosts, interrupt, memory, records, spec
+from algoperf import scalars as scalars_lib
 
 WORKER = 'algoperf.worker'
 _GRACE_SECONDS = 60.0
@@ -270,5 +271,5 @@ def end(trial: records.TrialSpec, status: str, message: str) -> None:
     return
   directory.mkdir(parents=True, exist_ok=True)
   records.archive(directory)
-  record = records.TrialRecord(directory, trial, {}, records.ScalarBuffer())
+  record = records.TrialRecord(directory, trial, {}, scalars_lib.ScalarBuffer())
   record.end(status, steps=0, times={'timed': 0.0}, message=message)

@@ -17,7 +17,7 @@ from typing import Any
 
 from algoperf import benchmark as benchmark_lib
 from algoperf import checkpoint as checkpoint_lib
-from algoperf import hardware, ledger, records, spec
+from algoperf import files, hardware, ledger, records, spec
 from algoperf.hardware import profiles
 
 # Relative. On the machine of the trial, with the same versions, evaluations
@@ -91,7 +91,7 @@ def problems(directory: pathlib.Path, evaluate: Evaluate) -> Iterator[Problem]:
     yield Problem(kind='damaged trial.json', message=message)
 
 
-def files(directory: pathlib.Path) -> dict[str, str]:
+def digests(directory: pathlib.Path) -> dict[str, str]:
   """SHA-256 of all that a verification rests on in a trial's directory."""
   found = ledger.digests(directory)
   found.pop(records.VERIFICATION_FILE, None)
@@ -112,7 +112,7 @@ def note(
   Args:
     directory: of the trial.
     found: what is wrong.
-    verified: `files`, as they were before.
+    verified: `digests`, as they were before.
   """
   content = {
     'verified': not found,
@@ -121,7 +121,7 @@ def note(
     'versions': hardware.versions(),
     'time': records.utc_now(),
   }
-  records.write_json(directory / records.VERIFICATION_FILE, content)
+  files.write_json(directory / records.VERIFICATION_FILE, content)
 
 
 def _problems(directory: pathlib.Path, evaluate: Evaluate) -> Iterator[Problem]:
@@ -169,7 +169,7 @@ def _ledger(
     where = f'{ledger.FILE}, line {fault.line}'
     yield Problem(kind='broken ledger', message=f'{where}: {fault.message}')
   # Written by the study, so not of the trial's directory.
-  seen = records.read_json(experiment / 'experiment.json')
+  seen = files.read_json(experiment / 'experiment.json')
   if not faults and (departure := ledger.departure(chain, seen)):
     yield Problem(kind='broken ledger', message=departure)
   place = trial['workload'], trial['study'], trial['trial']

@@ -20,7 +20,6 @@ import os
 import pathlib
 import sys
 import time
-import traceback
 from typing import Any, NoReturn
 
 import jax
@@ -31,6 +30,7 @@ from algoperf import clock as clock_lib
 from algoperf import (
   device_axis,
   dispatch,
+  endings,
   evaluation,
   events,
   hardware,
@@ -38,6 +38,7 @@ from algoperf import (
   integrity,
   interrupt,
   memory,
+  properties,
   records,
   resume,
   seeds,
@@ -45,6 +46,7 @@ from algoperf import (
   spec,
   tuning,
 )
+from algoperf import scalars as scalars_lib
 from algoperf import submission as submission_lib
 from algoperf import trial as trial_lib
 from algoperf.hardware import calibration, profiles
@@ -126,7 +128,7 @@ class Worker:
     self._alarm = alarm
     self._clock = clock
     self._stop = stop
-    self._scalars = records.ScalarBuffer()
+    self._scalars = scalars_lib.ScalarBuffer()
     self._state: trial_lib.TrainState | None = None
     self._guard: integrity.Guard | None = None
     self._folder = checkpoint_lib.Folder(pathlib.Path(trial_spec.directory))
@@ -171,7 +173,7 @@ class Worker:
     except BaseException as error:  # sys.exit() too ends a trial, not us.
       self._clock.enter('other', fenced=False)
       error = self._guard.judge(error)
-      status = _status(error)
+      status = endings.status(error)
       self._end(record, status, error)
     if status != trial_lib.Ending.INTERRUPTED:
       self._mark.remove()
@@ -246,7 +248,7 @@ class Worker:
         {
           'budget': self._rules.budget,
           'stop_at': self._rules.stop_at,
-          'goal': _primitives(workload.goal),
+          'goal': properties.primitives(workload.goal),
           'versions': identity['versions'],
           'hardware': self._machine,
           'calibration': calibrated,
@@ -254,7 +256,7 @@ class Worker:
         self._scalars,
       )
       self._rewind(record)
-      record.begin(_meta_data(workload, self._spec.seed))
+      record.begin(properties.meta_data(workload, self._spec.seed))
     except OSError as error:
       raise spec.UsageError(
         f'cannot write {directory}: {error.strerror}; choose another '
@@ -387,14 +389,14 @@ class Worker:
     status: str,
     error: BaseException | None = None,
   ) -> None:
-    message = None if error is None else _one_line(error)
+    message = None if error is None else endings.one_line(error)
     times = {
       'wall': time.monotonic() - self._clock.started,
       'timed': self._clock.timed,
       **self._clock.parts(),
     }
     state = self._state
-    target = None if state is None else _target(self._row.goal, state)
+    target = None if state is None else endings.target(self._row.goal, state)
     if target is not None:
       target['checkpoint_sha256'] = self._folder.target_sha256
     full = records.is_full(error)
@@ -405,7 +407,7 @@ class Worker:
         times=times,
         target=target,
         message=message,
-        traceback=None if error is None or full else _traceback(error),
+        traceback=None if error is None or full else endings.formatted(error),
       )
     except OSError:
       if not full:
@@ -431,36 +433,6 @@ def _files(*modules: str) -> tuple[str, ...]:
   return tuple(sys.modules[name].__file__ for name in modules)
 
 
-def _status(error: BaseException) -> str:
-  """What an exception makes of the trial that it ended."""
-  if records.is_full(error):
-    return trial_lib.Ending.INTERRUPTED
-  if isinstance(error, integrity.ViolationError):
-    return integrity.STATUS
-  text = str(error)
-  if isinstance(error, MemoryError) or (
-    isinstance(error, jax.errors.JaxRuntimeError)
-    and 'RESOURCE_EXHAUSTED' in text
-  ):
-    return 'out_of_memory'
-  return 'failed'
-
-
-def _target(
-  goal: spec.Goal, state: trial_lib.TrainState
-) -> dict[str, float] | None:
-  """The first evaluation that met the validation target, and the miss before.
-
-  The time to target is known to lie in (last_miss, time].
-  """
-  last_miss = 0.0
-  for step, results in state.eval_results:
-    if goal.reached('validation', results):
-      return {'step': step, 'time': results['score'], 'last_miss': last_miss}
-    last_miss = results['score']
-  return None
-
-
 def _redirect_output(log: pathlib.Path) -> None:
   """Sends what this process prints, also from C, to the trial's log."""
   sys.stdout.flush()
@@ -469,40 +441,6 @@ def _redirect_output(log: pathlib.Path) -> None:
   os.dup2(handle, 1)
   os.dup2(handle, 2)
   os.close(handle)
-
-
-def _traceback(error: BaseException) -> str:
-  return ''.join(traceback.format_exception(error))
-
-
-def _one_line(error: BaseException) -> str:
-  if records.is_full(error):
-    return records.FULL
-  text = str(error).strip().partition('\n')[0]
-  return f'{type(error).__name__}: {text}' if text else type(error).__name__
-
-
-def _primitives(thing: Any) -> dict[str, Any]:
-  """The public attributes of an object that are numbers or strings."""
-  found = {}
-  for name in dir(thing):
-    if name.startswith('_'):
-      continue
-    try:
-      value = getattr(thing, name)
-    except (NotImplementedError, ValueError):
-      continue  # Unknown before initialisation, or meaningless here.
-    if value is None or isinstance(value, bool | int | float | str):
-      found[name] = value
-  return found
-
-
-def _meta_data(workload: spec.Workload, seed: int) -> Mapping[str, Any]:
-  """What AlgoPerf's meta_data file holds, under its names where it has any."""
-  properties = {
-    f'workload.{name}': value for name, value in _primitives(workload).items()
-  }
-  return properties | hardware.fingerprint() | {'rng_seed': seed}
 
 
 if __name__ == '__main__':

@@ -7,7 +7,7 @@ import textwrap
 import pytest
 
 from algoperf import benchmark as benchmark_lib
-from algoperf import cli, ledger, records, study, supervisor
+from algoperf import cli, files, ledger, records, study, supervisor
 from algoperf import submission as submission_lib
 import scoring
 from tests.algoperf import toy_worker
@@ -91,7 +91,7 @@ def _record(trial: records.TrialSpec, status: str, time: float | None) -> None:
   directory.mkdir(parents=True, exist_ok=True)
   target = None if time is None else {'step': 1, 'time': time, 'last_miss': 0.0}
   content = {'status': status, 'target': target}
-  records.write_json(directory / records.TRIAL_FILE, content)
+  files.write_json(directory / records.TRIAL_FILE, content)
 
 
 def test_rivals_are_the_trials_of_the_same_study_that_have_ended(

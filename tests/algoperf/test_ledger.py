@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 import pytest
 
-from algoperf import bookkeeper, ledger, records, spec, study, supervisor
+from algoperf import bookkeeper, files, ledger, records, spec, study, supervisor
 from tests.algoperf import test_records
 
 
@@ -26,7 +26,7 @@ def write_result(trial: records.TrialSpec, status: str = 'max_steps') -> None:
   directory = pathlib.Path(trial.directory)
   directory.mkdir(parents=True, exist_ok=True)
   (directory / records.EVALUATIONS_FILE).write_text(f'log of {trial.trial}\n')
-  records.write_json(directory / records.TRIAL_FILE, {'status': status})
+  files.write_json(directory / records.TRIAL_FILE, {'status': status})
 
 
 def run(
@@ -75,7 +75,7 @@ def test_it_tells_what_was_started_and_how_it_ended(tmp_path):
     for path in directory.iterdir()
   }
   assert records.read_trial(directory)['ledger'] == first.started.digest
-  assert records.read_json(tmp_path / records.EXPERIMENT_FILE)['ledger'] == {
+  assert files.read_json(tmp_path / records.EXPERIMENT_FILE)['ledger'] == {
     'lines': 5,
     'sha256': hashlib.sha256(content.splitlines()[-1]).hexdigest(),
   }
@@ -164,7 +164,7 @@ with bookkeeper.opened(path) as keeper:
   chain = read(tmp_path)
   assert all(fault.torn for fault in chain.faults)
   assert len(chain.attempts()) >= 50
-  anchor = records.read_json(tmp_path / records.EXPERIMENT_FILE)['ledger']
+  anchor = files.read_json(tmp_path / records.EXPERIMENT_FILE)['ledger']
   assert chain.lines[anchor['lines'] - 1].digest == anchor['sha256']
   run(tmp_path, 7)  # The lock went with its owner.
 
@@ -363,7 +363,7 @@ def test_a_study_tells_its_ledger(tmp_path, monkeypatch):
     content = dataclasses.asdict(trial) | {'status': 'completed'}
     pathlib.Path(trial.directory).mkdir(parents=True, exist_ok=True)
     path = pathlib.Path(trial.directory) / records.TRIAL_FILE
-    records.write_json(path, content)
+    files.write_json(path, content)
     return supervisor.Outcome(status='completed')
 
   monkeypatch.setattr(supervisor, 'run', begin_only)
@@ -380,6 +380,6 @@ def test_a_study_tells_its_ledger(tmp_path, monkeypatch):
     (1, 'completed'),
     (2, 'completed'),
   ]
-  content = records.read_json(plan.directory / records.EXPERIMENT_FILE)
+  content = files.read_json(plan.directory / records.EXPERIMENT_FILE)
   assert content['seed'] == 5
   assert content['ledger']['lines'] == len(chain.lines)

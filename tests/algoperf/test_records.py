@@ -8,7 +8,8 @@ import math
 import numpy as np
 import pytest
 
-from algoperf import records
+from algoperf import files, records
+from algoperf import scalars as scalars_lib
 
 
 def make_spec(directory, **changes) -> records.TrialSpec:
@@ -38,7 +39,7 @@ def read_csv(path):
 
 @pytest.fixture
 def record(tmp_path):
-  scalars = records.ScalarBuffer()
+  scalars = scalars_lib.ScalarBuffer()
   trial = records.TrialRecord(
     tmp_path, make_spec(tmp_path), {'versions': {'jax': '1'}}, scalars
   )
@@ -109,15 +110,15 @@ def test_trial_json_tells_of_a_running_and_of_an_ended_trial(record):
 
 def test_json_is_replaced_whole_or_not_at_all(tmp_path):
   path = tmp_path / 'x.json'
-  records.write_json(path, {'a': 1})
+  files.write_json(path, {'a': 1})
 
   class Unprintable:
     def __str__(self):
       raise RuntimeError
 
   with pytest.raises(RuntimeError):
-    records.write_json(path, {'a': 2, 'b': Unprintable()})
-  assert records.read_json(path) == {'a': 1}
+    files.write_json(path, {'a': 2, 'b': Unprintable()})
+  assert files.read_json(path) == {'a': 1}
   assert [p.name for p in tmp_path.iterdir()] == ['x.json']
 
 
@@ -168,7 +169,7 @@ def test_a_record_is_rewound_to_where_it_was(record):
   with open(directory / records.EVALUATIONS_FILE, 'a') as file:
     file.write('5,0,half a r')  # As a killed process may leave it.
   again = records.TrialRecord(
-    directory, make_spec(directory), {}, records.ScalarBuffer()
+    directory, make_spec(directory), {}, scalars_lib.ScalarBuffer()
   )
   again.rewind(state, {'step': 2})
   assert [(directory / name).read_bytes() for name in names] == before

@@ -14,6 +14,7 @@ import pytest
 from algoperf import checkpoint as checkpoint_lib
 from algoperf import clock as clock_lib
 from algoperf import interrupt, records, resume, seeds, spec
+from algoperf import scalars as scalars_lib
 from algoperf import submission as submission_lib
 from algoperf import trial as trial_lib
 from tests import toy
@@ -120,7 +121,7 @@ class Attempt:
     return lambda *_: self.kill(place)
 
   def run(self):
-    scalars = records.ScalarBuffer()
+    scalars = scalars_lib.ScalarBuffer()
     workload = toy.Workload().with_goal(self.goal)
     workload.attach_metrics_logger(scalars)
     submission = submission_lib.load(submission_lib.locate(str(self.source)))

@@ -28,6 +28,7 @@ from algoperf import (
   submission,
   views,
 )
+from algoperf import scalars as scalars_lib
 from tests import toy
 from tests.algoperf import style_steps
 
@@ -285,7 +286,7 @@ def test_output_activation(loss_type, expected):
 
 
 def test_scalars_may_be_donated_after_they_were_logged():
-  scalars = records.ScalarBuffer()
+  scalars = scalars_lib.ScalarBuffer()
   double = jax.jit(lambda x: 2 * x, donate_argnums=0)
   loss = jnp.array([1.0, 3.0])  # Of two devices.
   metrics = {'loss': loss, 'lr': 0.5}
@@ -298,7 +299,7 @@ def test_scalars_may_be_donated_after_they_were_logged():
 
 
 def test_scalars_may_come_from_several_threads():
-  scalars, rows = records.ScalarBuffer(), []
+  scalars, rows = scalars_lib.ScalarBuffer(), []
   threads = [
     threading.Thread(
       target=lambda: [

@@ -14,6 +14,7 @@ import pytest
 
 from algoperf import (
   bookkeeper,
+  files,
   interrupt,
   memory,
   records,
@@ -188,7 +189,7 @@ def test_what_does_not_return_is_ended(run, monkeypatch, text, what):
 def test_one_that_ends_before_its_first_record_has_one(run, before):
   run.directory.mkdir()
   if before:
-    records.write_json(run.directory / records.TRIAL_FILE, before)
+    files.write_json(run.directory / records.TRIAL_FILE, before)
   outcome = run("print('said so'); os._exit(0)", begin='')
   assert outcome.status == 'failed'
   assert 'status 0 before it began' in outcome.message
@@ -196,7 +197,7 @@ def test_one_that_ends_before_its_first_record_has_one(run, before):
   assert (recorded['status'], recorded['steps']) == ('failed', 0)
   assert not test_records.make_spec(run.directory).differences(recorded)
   kept = list(run.directory.glob('*/trial.json'))
-  assert [records.read_json(path) for path in kept] == (
+  assert [files.read_json(path) for path in kept] == (
     [before] if before else []
   )
 

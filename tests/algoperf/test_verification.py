@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from algoperf import checkpoint, cli, ledger, records, verification
+from algoperf import checkpoint, cli, files, ledger, records, verification
 import scoring
 
 _SGD = """
@@ -85,7 +85,7 @@ def test_a_refusal_is_left_beside_the_trial(run, capsys):
   (directory / records.CHECKPOINTS / checkpoint.TARGET).unlink()
   for _ in range(2):  # The note of the first is no part of what is verified.
     assert cli.main(['verify', str(experiment)]) == 1
-    note = records.read_json(directory / records.VERIFICATION_FILE)
+    note = files.read_json(directory / records.VERIFICATION_FILE)
     assert [p['kind'] for p in note['problems']] == ['no checkpoint']
     assert not note['verified']
     assert records.VERIFICATION_FILE not in note['files']

@@ -5,7 +5,7 @@ import pathlib
 import optax
 
 import __main__
-from algoperf import records
+from algoperf import files
 
 
 def optimizer(hyperparameters, step_hint):
@@ -14,5 +14,5 @@ def optimizer(hyperparameters, step_hint):
 
 def data_selection(workload, input_queue, *_):
 
-  records.write_json(pathlib.Path(__main__.TOLD.kept), {})
+  files.write_json(pathlib.Path(__main__.TOLD.kept), {})
   return next(input_queue)

@@ -21,11 +21,11 @@ from algoperf import (
   dispatch,
   evaluation,
   integrity,
-  records,
   seeds,
   snapshot,
   tuning,
 )
+from algoperf import scalars as scalars_lib
 from algoperf import submission as submission_lib
 from algoperf import trial as trial_lib
 from tests import toy
@@ -38,7 +38,7 @@ TOLD = types.SimpleNamespace()
 
 
 class _Record:
-  def __init__(self, scalars: records.ScalarBuffer):
+  def __init__(self, scalars: scalars_lib.ScalarBuffer):
     self._scalars = scalars
     self.rows = []
 
@@ -78,7 +78,7 @@ def _train(
   guard: integrity.Guard, source: submission_lib.Source
 ) -> tuple[str, _Record]:
   """As the worker does, on a workload that takes no time."""
-  scalars = records.ScalarBuffer()
+  scalars = scalars_lib.ScalarBuffer()
   record = _Record(scalars)
   workload = _workload()
   workload.attach_metrics_logger(scalars)

@@ -10,7 +10,7 @@ import zipfile
 
 import pytest
 
-from algoperf import bookkeeper, ledger, records, spec
+from algoperf import bookkeeper, files, ledger, records, spec
 import scoring
 from tests.algoperf import test_records
 
@@ -42,8 +42,8 @@ def run(
         'accumulated_submission_time,global_step,score,validation/ppl\n'
         f'1.0,1,1.0,90.0\n{time + study},9,{time + study},1.0\n'
       )
-      records.write_json(directory / records.TRIAL_FILE, {'status': status})
-      records.write_json(directory / 'hparams.json', {'learning_rate': 0.1})
+      files.write_json(directory / records.TRIAL_FILE, {'status': status})
+      files.write_json(directory / 'hparams.json', {'learning_rate': 0.1})
       keeper.ended(trial, status)
 
 
@@ -175,7 +175,7 @@ def take_another_ledger(experiment: pathlib.Path) -> None:
       keeper.ended(trial, 'target_reached')
       assert line.digest != content['ledger']
       path = place(experiment, number) / records.TRIAL_FILE
-      records.write_json(path, content)
+      files.write_json(path, content)
 
 
 def change_the_submission(experiment: pathlib.Path) -> None:
