@@ -41,7 +41,7 @@ _AT_ONCE = {
   'network': 'uses the network in network.py',
   'number_of_examples': 'alters workload.num_train_examples',
   'numpy_save': 'in numpy_save.py',
-  'patched_array': 'changes jax._src.array.ArrayImpl.__matmul__',
+  'patched_array': 'ArrayImpl.__matmul__',  # Of the names that it has, one.
   'patched_base_target_test': 'changes algoperf.spec.Goal.reached',
   'patched_by_type': 'changes algoperf.clock.SubmissionClock.timed',
   'patched_code': 'alters algoperf.evaluation.is_finite',
