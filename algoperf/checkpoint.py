@@ -10,6 +10,7 @@ name of its own. Of a trial that has ended one is kept: the latter, or if no
 evaluation met the target the newest.
 """
 
+import _thread
 from collections.abc import Callable, Iterator, Mapping, Sequence
 import contextlib
 import dataclasses
@@ -18,7 +19,6 @@ import json
 import os
 import pathlib
 import shutil
-import threading
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -152,7 +152,7 @@ class Folder:
   def __init__(self, trial: pathlib.Path):
     """Nothing is made before the first checkpoint."""
     self._path = trial / records.CHECKPOINTS
-    self._thread: threading.Thread | None = None
+    self._idle = _thread.allocate_lock()  # Held while one is written.
     self._error: BaseException | None = None
     self.target_sha256: str | None = None
 
@@ -208,11 +208,12 @@ class Folder:
           self.path(old).unlink()
       except BaseException as error:
         self._error = error
+      finally:
+        self._idle.release()
 
-    self._thread = threading.Thread(
-      target=write_all, name='checkpoint', daemon=True
-    )
-    self._thread.start()
+    self._idle.acquire()
+    # No `Thread`, through which a submission would come at what it writes.
+    _thread.start_new_thread(write_all, ())
 
   def _keep_target(self, step: int) -> None:
     link = self._path / (TARGET + _TEMPORARY)
@@ -230,9 +231,8 @@ class Folder:
     Raises:
       OSError: the last one could not be written; said once.
     """
-    if self._thread is not None:
-      self._thread.join()
-      self._thread = None
+    with self._idle:
+      pass
     error, self._error = self._error, None
     if error is not None:
       raise error

@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 
 import ml_dtypes
 import numpy as np
@@ -102,6 +104,24 @@ def save(folder, step, *, met_target=False, header=None):
     before=lambda: None,
     met_target=met_target,
   )
+
+
+def test_no_thread_object_leads_to_what_is_written(tmp_path):
+  folder = checkpoint.Folder(tmp_path)
+  before, writing, seen = threading.enumerate(), threading.Event(), []
+
+  def wait():
+    seen.extend(threading.enumerate())
+    writing.wait()
+
+  folder.save(1, {'step': 1}, _ARRAYS, before=wait, met_target=False)
+  while not seen:
+    time.sleep(0.001)
+  assert threading.enumerate() == before == seen
+  assert folder.steps() == []
+  writing.set()
+  folder.wait()
+  assert folder.steps() == [1]
 
 
 def test_the_newest_two_and_that_of_the_target_are_kept(tmp_path):
