@@ -61,7 +61,7 @@ _AT_ONCE = {
   'precision': 'changes jax.config.jax_default_matmul_precision',
   'process': 'starts a process (true) in process.py',
   'removes_records': 'in removes_records.py',
-  'replaced_module': 'changes module algoperf.records',
+  'replaced_module': 'changes module algoperf.seeds',
   'set_target_on_workload': 'alters workload._goal',
   'shadowed_builtin': 'changes algoperf.evaluation.float',
   'shared_config': 'changes tests.toy._GOAL',

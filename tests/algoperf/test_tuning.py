@@ -124,7 +124,7 @@ def test_as_namedtuple_keeps_names_and_order():
 @pytest.mark.parametrize(
   ('space', 'words'),
   [
-    ('{\n  "a": {"min": 1,\n}', ['space.json:3', 'not JSON']),
+    ('{\n  "a": {"min": 1,,\n}', ['space.json:2', 'not JSON']),
     ('{"a": {"min": 1, "max": NaN, "scaling": "log"}}', ['NaN']),
     ('{"a": {"feasible_points": [1]}, "a": {}}', ["'a'", '2 times']),
     ('3', ['space.json', 'non-empty']),

