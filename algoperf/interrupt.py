@@ -66,7 +66,6 @@ class Interrupt:
   def _on_signal(self, *_: object) -> None:
     self._requested = True
     if self._urgent:
-      self._urgent = False
       raise Interrupted
 
   def _watch(self, reading: int) -> None:
@@ -76,7 +75,11 @@ class Interrupt:
       gone = os.getppid() != self._parent
       if gone or {signal.SIGINT, signal.SIGTERM} & set(received):
         break
-    time.sleep(self._seconds)
+    end = time.monotonic() + self._seconds
+    while (left := end - time.monotonic()) > 0:
+      time.sleep(min(_POLL_SECONDS, left))
+      if self._urgent:  # Raised where it is ignored, as in a destructor.
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
     print('not ended in time after being asked to', file=sys.stderr, flush=True)
     if os.getpgrp() == os.getpid():  # A session of its own, as it should be.
       os.killpg(0, signal.SIGKILL)

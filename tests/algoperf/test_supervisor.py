@@ -326,12 +326,21 @@ _LISTENER = """
 import os, signal, sys, threading
 from algoperf import interrupt
 
-asked = interrupt.Interrupt(int(sys.argv[1]) or os.getppid(), seconds=0.2)
+asked = interrupt.Interrupt(int(sys.argv[1]) or os.getppid(), seconds=float(sys.argv[3]))
 print('ready', flush=True)
 if sys.argv[2] == 'evaluates':
   try:
     with asked.urgently():
       threading.Event().wait()
+  except interrupt.Interrupted:
+    sys.exit(75)
+elif sys.argv[2] == 'ignores':
+  try:
+    with asked.urgently():
+      try:
+        threading.Event().wait()
+      except interrupt.Interrupted:  # As Python does in destructors.
+        threading.Event().wait()
   except interrupt.Interrupted:
     sys.exit(75)
 elif sys.argv[2] == 'asks':
@@ -345,9 +354,9 @@ else:
 """
 
 
-def listen(behaviour, parent=0):
+def listen(behaviour, parent=0, seconds=0.2):
   process = subprocess.Popen(
-    [sys.executable, '-c', _LISTENER, str(parent), behaviour],
+    [sys.executable, '-c', _LISTENER, str(parent), behaviour, str(seconds)],
     cwd=_ROOT,
     env=os.environ | {'PYTHONPATH': str(_ROOT)},
     stdout=subprocess.PIPE,
@@ -364,6 +373,13 @@ def test_a_process_that_is_asked_ends_in_good_order(behaviour, number):
   process = listen(behaviour)
   process.send_signal(number)
   process.communicate(timeout=30)
+  assert process.returncode == 75
+
+
+def test_what_is_ignored_is_asked_again():
+  process = listen('ignores', seconds=30)
+  process.send_signal(signal.SIGTERM)
+  process.communicate(timeout=20)
   assert process.returncode == 75
 
 
