@@ -326,7 +326,8 @@ _LISTENER = """
 import os, signal, sys, threading
 from algoperf import interrupt
 
-asked = interrupt.Interrupt(int(sys.argv[1]) or os.getppid(), seconds=float(sys.argv[3]))
+parent, seconds = int(sys.argv[1]), float(sys.argv[3])
+asked = interrupt.Interrupt(parent or os.getppid(), seconds)
 print('ready', flush=True)
 if sys.argv[2] == 'evaluates':
   try:
