@@ -20,6 +20,7 @@ import os
 import pathlib
 import sys
 import time
+import types
 from typing import Any, NoReturn
 
 import jax
@@ -320,19 +321,9 @@ class Worker:
     arrays = sharding
     if submission.device_axis:
       arrays, evaluate = device_axis, device_axis.without_axis(evaluate)
-    params, model_state = map(
-      arrays.replicate, workload.init_model_fn(keys.model)
+    self._state = _initial_state(
+      workload, submission, arrays, keys, hyperparameters
     )
-    self._state = trial_lib.TrainState(
-      optimizer_state=arrays.settle(
-        submission.init_optimizer_state(
-          workload, params, model_state, hyperparameters, keys.optimizer
-        )
-      ),
-      params=params,
-      model_state=model_state,
-    )
-    del params, model_state
     checkpoints = resume.Checkpoints(
       self._folder,
       self._identity(),
@@ -420,6 +411,27 @@ class Worker:
       target=target,
       carried=self._found.carried(),
     )
+
+
+def _initial_state(
+  workload: spec.Workload,
+  submission: submission_lib.Submission,
+  arrays: types.ModuleType,
+  keys: seeds.TrialKeys,
+  hyperparameters: spec.Hyperparameters,
+) -> trial_lib.TrainState:
+  """What is trained, placed by `arrays`: `sharding` or `device_axis`."""
+  params, model_state = map(
+    arrays.replicate, workload.init_model_fn(keys.model)
+  )
+  optimizer_state = submission.init_optimizer_state(
+    workload, params, model_state, hyperparameters, keys.optimizer
+  )
+  return trial_lib.TrainState(
+    optimizer_state=arrays.settle(optimizer_state),
+    params=params,
+    model_state=model_state,
+  )
 
 
 def _new_workload(name: str) -> spec.Workload:
