@@ -44,7 +44,7 @@ def score(
     benchmark: name or file of the definition; None: that of the published
       board, or else the small one.
     ruleset: 'external' or 'self'.
-    among: a published board, or None.
+    among: a published board, more logs, or None.
     separate: two submissions of which to say how many studies would tell them
       apart, or none.
     output_dir: where tables and figures go.
@@ -93,10 +93,10 @@ def _write(
 
 def _benchmark_of(among: str | None, ruleset: str) -> str:
   """The benchmark to score by if none is named."""
-  if among is None:
-    return 'mini'
   from scoring import published
 
+  if among is None or not published.is_board(among):
+    return 'mini'
   return published.load(among, ruleset).benchmark
 
 

@@ -41,7 +41,8 @@ def score(
     workloads: score over these (variants too) instead of all base workloads.
     as_published: apply the rules as AlgoPerf's own scorer does.
     by: 'time' or 'steps': what submissions are compared by.
-    among: a published board whose submissions take part (`published.load`).
+    among: a published board whose submissions take part (`published.load`), or
+      more logs, such as those of earlier versions.
     reference: the submission that speed-ups are relative to, instead of the
       one that the benchmark names.
     strict: refuse logs that depart from the rules, instead of warning.
@@ -59,6 +60,8 @@ def score(
   """
   if isinstance(paths, str | os.PathLike):
     paths = [paths]
+  if among is not None and not published.is_board(among):
+    paths, among = [*paths, among], None
   asked = question.ask(
     benchmark,
     ruleset=ruleset,

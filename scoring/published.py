@@ -150,6 +150,12 @@ def available() -> list[str]:
   )
 
 
+def is_board(name_or_path: str | os.PathLike[str]) -> bool:
+  """Whether it names a board, and not a directory or an archive of logs."""
+  name = os.fspath(name_or_path)
+  return name.endswith('.csv') or not pathlib.Path(name).exists()
+
+
 def load(name_or_path: str | os.PathLike[str], ruleset: str) -> Board:
   """Reads a board.
 
@@ -163,11 +169,6 @@ def load(name_or_path: str | os.PathLike[str], ruleset: str) -> Board:
   name = os.fspath(name_or_path)
   if name.endswith('.csv'):
     return _read(pathlib.Path(name), ruleset)
-  if pathlib.Path(name).exists():
-    raise spec.UsageError(
-      f'{name} holds no board: to be ranked among its submissions, give it as '
-      f'logs too: algoperf score LOGS {name}'
-    )
   stem = f'{name.removesuffix(f"-{ruleset}")}-{ruleset}'
   if stem not in available():
     raise spec.UsageError(

@@ -169,8 +169,6 @@ def test_unknown_boards_are_refused_with_what_there_is(tmp_path: pathlib.Path):
     published.load('algoperf-0.5', 'self')
   with pytest.raises(spec.UsageError, match='cannot read'):
     published.load(tmp_path / 'none.csv', 'external')
-  with pytest.raises(spec.UsageError, match='give it as logs too'):
-    published.load(tmp_path, 'external')
   path, _ = published.write(board(ROWS), tmp_path / 'b.csv')
   with pytest.raises(spec.UsageError, match='score by --ruleset=external'):
     published.load(path, 'self')
@@ -228,6 +226,16 @@ def script() -> types.ModuleType:
   module = importlib.util.module_from_spec(found)
   loader.exec_module(module)
   return module
+
+
+def test_earlier_logs_take_part_as_a_board_does(tmp_path: pathlib.Path):
+  write_mini(tmp_path / 'mine', 'a')
+  write_mini(tmp_path / 'earlier', 'b')
+  both = scoring.score([tmp_path / 'mine', tmp_path / 'earlier'], 'mini')
+  among = scoring.score(tmp_path / 'mine', 'mini', among=tmp_path / 'earlier')
+  assert among.scores.equals(both.scores)
+  assert among.scores['submission'].tolist() == ['a', 'b']
+  assert among.board is None
 
 
 @pytest.fixture
