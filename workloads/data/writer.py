@@ -76,7 +76,7 @@ class Writer:
         template.sharded_filepath(shard_index=index, num_shards=len(shards))
       )
       if not path.exists():
-        self._write(path, buckets.sorted(shard))
+        self._write(path, buckets.in_order(shard))
       buckets.remove(shard)
       self._say(f'{index + 1} of {len(shards)} files of {split} written')
     return tfds.core.SplitInfo(
@@ -206,7 +206,7 @@ class _Buckets:
   def size(self, shard: Sequence[int]) -> int:
     return sum(self.sizes[bucket] for bucket in shard)
 
-  def sorted(self, shard: Sequence[int]) -> Iterator[bytes]:
+  def in_order(self, shard: Sequence[int]) -> Iterator[bytes]:
     """The records of some buckets in their order.
 
     Raises:
