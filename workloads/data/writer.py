@@ -25,9 +25,7 @@ from tensorflow_datasets.core import hashing
 from algoperf import spec
 from workloads.data import formats
 
-_MEMORY = (
-  1 << 29
-)  # Bytes of examples that are gathered before they are written.
+_MEMORY = 1 << 29  # Bytes to be gathered before they are written.
 _OBJECT = 200  # Bytes of memory that an example takes besides.
 _BUCKETS = 256
 _SHARD = 1 << 27  # Bytes of a file at least, if there are several.
