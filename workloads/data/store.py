@@ -69,7 +69,8 @@ def prepare(
     try:
       _write(builder, partial, report)
     except spec.UsageError:
-      shutil.rmtree(partial)  # Made of the wrong sources.
+      if partial.exists():  # Made of the wrong sources.
+        shutil.rmtree(partial)
       raise
     partial.rename(directory)
 
@@ -115,7 +116,6 @@ def _write(
   report: spec.Report,
 ) -> None:
   """Writes all splits and their description, as far as they are not there."""
-  directory.mkdir(parents=True, exist_ok=True)
   root = pathlib.Path(builder.data_dir_root, 'downloads')
   manager = downloads.Downloads(  # Data sets share what they fetch.
     download_dir=root,
@@ -129,6 +129,7 @@ def _write(
       split.name: builder._generate_examples(**split.gen_kwargs)
       for split in generators
     }
+  directory.mkdir(parents=True, exist_ok=True)
   builder.info.set_file_format(formats.RANDOM_ACCESS, override=True)
   splits = writer.Writer(builder.info, directory, report)
   builder.info.set_splits(

@@ -31,6 +31,7 @@ def test_without_network_one_line_says_so(tmp_path, monkeypatch):
       work.prepare_data(str(tmp_path))
     assert str(error.value).startswith(f'Cannot prepare {part}, which is made')
     assert '\n' not in str(error.value)
+    assert not (tmp_path / part).exists()
 
 
 @pytest.fixture
