@@ -10,6 +10,7 @@ import _signal
 import _thread
 import atexit
 from collections.abc import Callable, Collection
+import concurrent.futures.thread  # noqa: F401  It has code run at exit.
 import functools
 import inspect
 import logging
