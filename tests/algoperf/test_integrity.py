@@ -181,14 +181,18 @@ def test_a_cheat_among_others_is_found_and_named(name, outcomes):
 
 @pytest.mark.parametrize('name', sorted(_ALONE.keys() - _LONG))
 def test_a_cheat_is_found_and_named(name, outcomes):
-  _check_found(outcomes[name], _FOUND[name])
+  assert _is_found(outcomes[name], _FOUND[name]), outcomes[name]
 
 
 @pytest.mark.long
 def test_each_cheat_by_itself_is_found_and_named(data_dir):
-  found = _run(_paths(sorted(_FOUND)), data_dir)
-  for name, words in _FOUND.items():
-    _check_found(found[name], words)
+  outcomes = _run(_paths(sorted(_FOUND)), data_dir)
+  missed = {
+    name: outcomes[name]
+    for name, words in _FOUND.items()
+    if not _is_found(outcomes[name], words)
+  }
+  assert missed == {}
 
 
 _HONEST = sorted(
@@ -225,10 +229,10 @@ def test_no_submission_of_ours_is_flagged(data_dir):
     assert outcome['status'] == 'max_steps', (name, outcome['message'])
 
 
-def _check_found(outcome, words):
-  assert outcome['status'] == 'disqualified'
-  assert words in outcome['message']
-  assert outcome['message'] == outcome['violations'][0]
+def _is_found(outcome, words):
+  status, message = outcome['status'], outcome['message']
+  first = outcome['violations'][:1]
+  return status == 'disqualified' and words in message and first == [message]
 
 
 def test_cheats_have_no_effect(outcomes):
