@@ -6,7 +6,7 @@ says what the times are to, where they come from and what they were taken on.
 Those that come with the package are in `scoring/published/`.
 """
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 import csv
 import dataclasses
 from importlib import resources
@@ -16,11 +16,13 @@ import os
 import pathlib
 import re
 import tomllib
-from typing import Any
+from typing import Any, TextIO, TypeVar
 
 from algoperf import benchmark as benchmark_lib
 from algoperf import spec
 from scoring import studies as studies_lib
+
+_T = TypeVar('_T')
 
 _AMOUNTS = ('time', 'last_miss', 'step', 'last_miss_step')
 COLUMNS = (
@@ -173,7 +175,8 @@ def load(name_or_path: str | os.PathLike[str], ruleset: str) -> Board:
   if stem not in available():
     raise spec.UsageError(
       f'no published board {stem!r}: there is {", ".join(available())} (or '
-      'give the path of a .csv file that scripts/published_table wrote)'
+      'give the path of a .csv file that scripts/published_table wrote, or of '
+      'logs)'
     )
   folder = resources.files('scoring').joinpath('published')
   with resources.as_file(folder) as path:
@@ -231,14 +234,8 @@ def _quoted(text: str) -> str:
 
 def _read(path: pathlib.Path, ruleset: str) -> Board:
   table, about = _paths(path)
-  try:
-    fields = tomllib.loads(about.read_text(encoding='utf-8'))
-    with open(table, encoding='utf-8', newline='') as file:
-      rows = list(csv.DictReader(file, strict=True))
-  except (OSError, ValueError, csv.Error) as error:
-    raise spec.UsageError(
-      f'cannot read the published board {path}: {error}'
-    ) from error
+  rows = _parsed(table, lambda file: list(csv.DictReader(file, strict=True)))
+  fields = _parsed(about, lambda file: tomllib.loads(file.read()))
   _check_fields(fields, about)
   studies = _studies(rows, fields['targets'], table)
   if fields['ruleset'] != ruleset:
@@ -247,6 +244,16 @@ def _read(path: pathlib.Path, ruleset: str) -> Board:
       f'--ruleset={fields["ruleset"]}, not {ruleset}'
     )
   return Board(studies=studies, **fields)
+
+
+def _parsed(path: pathlib.Path, parse: Callable[[TextIO], _T]) -> _T:
+  try:
+    with open(path, encoding='utf-8', newline='') as file:
+      return parse(file)
+  except (OSError, ValueError, csv.Error) as error:
+    raise spec.UsageError(
+      f'cannot read the published board {path}: {error}'
+    ) from error
 
 
 def _check_fields(fields: Mapping[str, Any], path: pathlib.Path) -> None:
