@@ -260,7 +260,8 @@ class Audit:
     owner = sys.modules.get(getattr(target, '__module__', None))
     path = getattr(owner, '__file__', None)
     if path and self._origins.of_code(path) is not blame.SUBMISSION:
-      what = f'alters {owner.__name__}.{getattr(target, "__name__", target)}'
+      named = target if hasattr(target, '__name__') else type(target)
+      what = f'alters {owner.__name__}.{named.__name__}'
       self._on_event(what, (blame.PYTHON,), (), frame)
 
   def _of_lent(self) -> dict[str, _Check]:
