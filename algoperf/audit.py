@@ -14,9 +14,11 @@ import concurrent.futures.thread  # noqa: F401  It has code run at exit.
 import functools
 import inspect
 import logging
+from multiprocessing import connection
 import multiprocessing.util  # noqa: F401  For _posixsubprocess.
 import os
 import pathlib
+import posix
 import signal
 import sys
 import threading
@@ -27,15 +29,19 @@ import weakref
 
 from array_record.python import array_record_data_source
 
-from algoperf import blame, lent
+from algoperf import blame, lent, unseen
 
+_LENT = (lent.__file__, unseen.__file__)
+_UNSEEN = 'uses {0}, which opens files unseen,'
+_BY_HAND = 'makes code by hand'
+_BY_NUMBER = 'uses a file by its number'
 _INSTALLED = (blame.LIBRARY, blame.PYTHON)
 _ANY = (blame.HARNESS, *_INSTALLED)
 _Check = Callable[[tuple[Any, ...], types.FrameType], None]
 
 _SYSTEM = ('/proc/', '/sys/', '/dev/', '/etc/', '/usr/', '/lib', '/opt/')
 _MEMORY = ('/dev/shm', '/dev/mem', '/dev/fd')
-_SOURCES = ('.py', '.pyc', '.json', '.toml', '.so')
+_SOURCES = ('.py', '.json', '.toml', '.so')
 _FRAMES = ('tb_frame', 'gi_frame', 'cr_frame', 'ag_frame')
 _CODE = ('__code__', '__defaults__', '__kwdefaults__', '__class__', '__bases__')
 
@@ -61,6 +67,15 @@ _FORBIDDEN = {
   'sends a signal': 'os.kill os.killpg signal.pthread_kill',
   'changes a limit of the process': 'resource.setrlimit resource.prlimit',
 }
+_THREAD_STARTS = """
+  start_new _start_new_thread start_new_thread
+  _start_joinable_thread start_joinable_thread
+"""
+# What works on open files by their numbers.
+_DESCRIPTORS = """
+  read readv pread preadv write writev pwrite pwritev sendfile splice
+  copy_file_range ftruncate lseek dup dup2
+"""
 # The same where the submission itself does it; libraries may.
 _FORBIDDEN_DIRECTLY = {
   'changes an environment variable': 'os.putenv os.unsetenv',
@@ -72,7 +87,7 @@ _FORBIDDEN_DIRECTLY = {
     'sys.settrace sys.setprofile sys.addaudithook '
     'sys.monitoring.register_callback'
   ),
-  'makes code by hand': 'code.__new__ function.__new__',
+  _BY_HAND: 'code.__new__ function.__new__',
 }
 
 
@@ -114,6 +129,7 @@ class Audit:
     """Begins to watch; there is no end to it."""
     self._handlers |= self._of_python() | self._of_lent()
     self._stand_in()
+    unseen.stand_in()
     handlers, busy = self._handlers, set()
     get_frame, this_thread = sys._getframe, threading.get_ident
 
@@ -144,6 +160,7 @@ class Audit:
       'sys._getframe': self._on_getframe,
       'object.__getattr__': self._on_getattr,
       'object.__setattr__': self._on_setattr,
+      'mmap.__new__': lambda args, frame: self._on_descriptor(args[:1], frame),
     }
     for event in _FILE_CHANGES.split():
       handlers[event] = self._on_file_change
@@ -197,14 +214,14 @@ class Audit:
 
   def _may_open(self, path: str, writes: bool) -> bool:
     """Whether any submission might open a path so."""
+    installed = self._origins.of_path(path) in _ANY
     if path.startswith(self._experiment):
-      return '__pycache__' in path
+      return installed and (not writes or '__pycache__' in path)
     if writes:
       return not path.startswith('/proc/')
     if path.startswith(_SYSTEM):
       return not path.startswith(_MEMORY) and not path.endswith('/mem')
-    origin = self._origins.of_path(path)
-    if origin in (blame.LIBRARY, blame.PYTHON, blame.HARNESS):
+    if installed:
       return True
     return path.endswith(_SOURCES) or os.path.isdir(path)
 
@@ -215,15 +232,18 @@ class Audit:
     below = any(type(arg) is int and arg > 2 for arg in args[2:])
     for path in paths:
       ours = f'{path}{os.sep}'.startswith((self._experiment, self._data))
+      bytecode = '__pycache__' in path and self._origins.of_path(path) in _ANY
       place = (ours or below) and self._origins.culprit(frame, _ANY)
-      if place and '__pycache__' not in path:
+      if place and not bytecode:
         self._report(f'alters {path} in {place}')
 
   def _on_import(
     self, args: tuple[Any, ...], frame: types.FrameType | None
   ) -> None:
     """Extension modules come with a file name."""
-    path = args[1]
+    name, path = args[:2]
+    if library := unseen.library(name):
+      self._on_event(_UNSEEN.format(library), (blame.PYTHON,), (), frame)
     if path is None or self._origins.of_path(path) in _INSTALLED:
       return
     if place := self._origins.culprit(frame):
@@ -232,12 +252,19 @@ class Audit:
   def _on_compile(
     self, args: tuple[Any, ...], frame: types.FrameType | None
   ) -> None:
-    path = args[1]
+    source, path = args
+    direct = (blame.PYTHON,)
+    if path is None:  # It is a tree, of which Python does not say the file.
+      self._on_event(_BY_HAND, direct, (), frame)
+      return
     if isinstance(path, bytes):
       path = os.fsdecode(path)
     forged = path and self._origins.of_code(path) is not blame.SUBMISSION
-    if forged and (path[0] != '<' or path.startswith('<frozen')):
-      self._on_event(f'passes code off as {path}', (), (), frame)
+    if not forged or (path[0] == '<' and not path.startswith('<frozen')):
+      return
+    place = self._origins.culprit(frame, direct)
+    if place and not _holds(path, source):
+      self._report(f'passes code off as {path} in {place}')
 
   def _on_getframe(
     self, args: tuple[Any, ...], frame: types.FrameType | None
@@ -272,11 +299,12 @@ class Audit:
       lent.CALLS: self._said('calls {0} in {1}', _INSTALLED),
       lent.COMPUTES: self._on_computing,
       lent.LOGS: lambda args, frame: self._report(args[0]),
+      unseen.EVENT: self._said(f'{_UNSEEN} in {{1}}', direct),
     }
 
   def _said(self, text: str, through: Collection[str]) -> _Check:
     def check(args: tuple[Any, ...], frame: types.FrameType | None) -> None:
-      while frame is not None and frame.f_code.co_filename == lent.__file__:
+      while frame is not None and frame.f_code.co_filename in _LENT:
         frame = frame.f_back
       if place := self._origins.culprit(frame, through):
         self._report(text.format(args[0], place))
@@ -293,9 +321,8 @@ class Audit:
   def _stand_in(self) -> None:
     """Watches functions that Python does not report, by taking their place."""
     self._watch(threading.Thread, 'start', self._on_thread)
-    starts = {'start_new_thread', 'start_new', '_start_new_thread'}
     for module in (_thread, threading):
-      for name in starts & vars(module).keys():
+      for name in set(_THREAD_STARTS.split()) & vars(module).keys():
         self._watch(module, name, self._words('starts a thread by hand'))
     self._watch(_posixsubprocess, 'fork_exec', self._words('starts a process'))
     direct = (blame.PYTHON,)
@@ -309,11 +336,15 @@ class Audit:
     ):
       if hasattr(owner, name):
         self._watch(owner, name, self._words(what, direct))
+    for module in (os, posix):
+      for name in set(_DESCRIPTORS.split()) & vars(module).keys():
+        self._watch(module, name, self._on_descriptor)
     self._watch(
-      array_record_data_source.array_record_module,
-      'ArrayRecordReader',
-      self._on_records,
+      connection.Connection, '__init__', self._words(_BY_NUMBER, direct)
     )
+    records = array_record_data_source.array_record_module
+    for name in ('ArrayRecordReader', 'ArrayRecordWriter'):
+      self._watch(records, name, self._on_records)
 
   def _watch(self, owner: Any, name: str, check: _Check) -> None:
     """Has a function tell of its calls; it refers to nothing of ours."""
@@ -338,6 +369,12 @@ class Audit:
     if self._origins.culprit(frame):
       self.threads.add(args[0])
 
+  def _on_descriptor(
+    self, args: tuple[Any, ...], frame: types.FrameType | None
+  ) -> None:
+    if any(type(arg) is int and arg > 2 for arg in args[:2]):
+      self._on_event(_BY_NUMBER, (blame.PYTHON,), (), frame)
+
   def _on_records(
     self, args: tuple[Any, ...], frame: types.FrameType | None
   ) -> None:
@@ -350,6 +387,13 @@ def _real(path: Any) -> str | None:
   if type(path) in (str, bytes, pathlib.PosixPath):
     return os.path.realpath(os.fsdecode(path))
   return None
+
+
+def _holds(path: str, source: Any) -> bool:
+  """Whether code is out of a file, as of imports and in tracebacks."""
+  if type(source) is not bytes or not os.path.isfile(path):
+    return False
+  return source in pathlib.Path(path).read_bytes()
 
 
 def _is_introspection(frame: types.FrameType) -> bool:

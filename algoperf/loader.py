@@ -1,11 +1,20 @@
-"""Runs the code of a submission, as one module among its neighbours."""
+"""Runs the code of a submission, as one module among its neighbours.
 
+It is what its files say, not the bytecode beside them, which may say other
+things and name any file as its own.
+"""
+
+from collections.abc import Callable
+import functools
+from importlib.machinery import SourceFileLoader
 import importlib.util
 import pathlib
 import sys
 import types
 
-from algoperf import source_tree
+from algoperf import blame, source_tree
+
+_get_cached_code = SourceFileLoader.get_code
 
 
 def load(tree: source_tree.SourceTree, package_name: str) -> types.ModuleType:
@@ -29,6 +38,7 @@ def load(tree: source_tree.SourceTree, package_name: str) -> types.ModuleType:
       _add(path, folder)
     else:  # A namespace package: each of its folders is below one of sys.path.
       _add(sys.path, folder.parent)
+  SourceFileLoader.get_code = _from_source(frozenset(map(str, tree.files)))
   package = types.ModuleType(package_name)
   package.__path__ = [str(tree.root)]
   sys.modules[package_name] = package
@@ -46,6 +56,26 @@ def load(tree: source_tree.SourceTree, package_name: str) -> types.ModuleType:
     del sys.modules[name]
     raise
   return module
+
+
+def _from_source(
+  own: frozenset[str],
+) -> Callable[[SourceFileLoader, str], types.CodeType]:
+  """How Python gets a module's code, but of what is not installed the source.
+
+  Args:
+    own: files of the submission, which may be installed, too.
+  """
+  installed = blame.Origins(())
+
+  @functools.wraps(_get_cached_code)
+  def get_code(self: SourceFileLoader, fullname: str) -> types.CodeType:
+    path = self.get_filename(fullname)
+    if path not in own and installed.of_path(path):
+      return _get_cached_code(self, fullname)
+    return self.source_to_code(self.get_data(path), path)
+
+  return get_code
 
 
 def _add(path: list[str], folder: pathlib.Path) -> None:

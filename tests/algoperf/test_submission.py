@@ -1,12 +1,14 @@
 import dataclasses
+import importlib.util
 import pathlib
+import py_compile
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from algoperf import spec, submission
+from algoperf import loader, source_tree, spec, submission
 
 _SHORT = 'def optimizer(hyperparameters, step_hint): ...\n'
 _FULL = """
@@ -105,6 +107,17 @@ def test_digest_depends_on_neighbours_that_are_imported(write):
     write(name, text)
     digests.append(submission.locate(str(path)).digest)
   assert digests[0] != digests[1] == digests[2] == digests[3]
+
+
+def test_runs_the_source_and_not_the_bytecode_beside_it(write):
+  helper = write('mine/helper.py', 'VALUE = "source"')
+  py_compile.compile(
+    write('other.py', 'VALUE = "bytecode"'),
+    importlib.util.cache_from_source(helper),
+    invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+  )
+  tree = source_tree.read(write('mine/mine.py', 'from .helper import VALUE'))
+  assert loader.load(tree, 'with_bytecode').VALUE == 'source'
 
 
 @pytest.mark.parametrize(

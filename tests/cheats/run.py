@@ -15,6 +15,7 @@ import types
 
 import jax
 import numpy as np
+import sentencepiece  # noqa: F401  As the workloads do.
 
 from algoperf import clock as clock_lib
 from algoperf import (
