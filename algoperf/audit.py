@@ -29,26 +29,15 @@ import weakref
 
 from array_record.python import array_record_data_source
 
-from algoperf import blame, lent, unseen
+from algoperf import audit_files, blame, lent, unseen
 
 _LENT = (lent.__file__, unseen.__file__)
 _UNSEEN = 'uses {0}, which opens files unseen,'
 _BY_HAND = 'makes code by hand'
-_BY_NUMBER = 'uses a file by its number'
-_INSTALLED = (blame.LIBRARY, blame.PYTHON)
-_ANY = (blame.HARNESS, *_INSTALLED)
 _Check = Callable[[tuple[Any, ...], types.FrameType], None]
 
-_SYSTEM = ('/proc/', '/sys/', '/dev/', '/etc/', '/usr/', '/lib', '/opt/')
-_MEMORY = ('/dev/shm', '/dev/mem', '/dev/fd')
-_SOURCES = ('.py', '.json', '.toml', '.so')
 _FRAMES = ('tb_frame', 'gi_frame', 'cr_frame', 'ag_frame')
 _CODE = ('__code__', '__defaults__', '__kwdefaults__', '__class__', '__bases__')
-
-_FILE_CHANGES = """
-  os.rename os.remove os.truncate os.link os.symlink os.rmdir os.mkdir os.chmod
-  shutil.rmtree
-"""
 
 # What a submission may not do at all, and the words for it.
 _FORBIDDEN = {
@@ -67,15 +56,6 @@ _FORBIDDEN = {
   'sends a signal': 'os.kill os.killpg signal.pthread_kill',
   'changes a limit of the process': 'resource.setrlimit resource.prlimit',
 }
-_THREAD_STARTS = """
-  start_new _start_new_thread start_new_thread
-  _start_joinable_thread start_joinable_thread
-"""
-# What works on open files by their numbers.
-_DESCRIPTORS = """
-  read readv pread preadv write writev pwrite pwritev sendfile splice
-  copy_file_range ftruncate lseek dup dup2
-"""
 # The same where the submission itself does it; libraries may.
 _FORBIDDEN_DIRECTLY = {
   'changes an environment variable': 'os.putenv os.unsetenv',
@@ -89,6 +69,10 @@ _FORBIDDEN_DIRECTLY = {
   ),
   _BY_HAND: 'code.__new__ function.__new__',
 }
+_THREAD_STARTS = """
+  start_new _start_new_thread start_new_thread
+  _start_joinable_thread start_joinable_thread
+"""
 
 
 class Audit:
@@ -114,9 +98,13 @@ class Audit:
     """
     self._origins = origins
     self._report = report
-    self._data = os.path.realpath(data_dir) + os.sep
-    self._experiment = os.path.realpath(experiment) + os.sep
-    self._sanctioned = sanctioned
+    self._files = audit_files.Files(
+      origins,
+      report,
+      data_dir=data_dir,
+      experiment=experiment,
+      sanctioned=sanctioned,
+    )
     self.threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
     self._handlers: dict[str, _Check] = {}
     self._initialises = False
@@ -153,19 +141,20 @@ class Audit:
     sys.addaudithook(hook)
 
   def _of_python(self) -> dict[str, _Check]:
+    files = self._files
     handlers: dict[str, _Check] = {
-      'open': self._on_open,
+      'open': files.on_open,
       'import': self._on_import,
       'compile': self._on_compile,
       'sys._getframe': self._on_getframe,
       'object.__getattr__': self._on_getattr,
       'object.__setattr__': self._on_setattr,
-      'mmap.__new__': lambda args, frame: self._on_descriptor(args[:1], frame),
+      'mmap.__new__': lambda args, frame: files.on_descriptor(args[:1], frame),
     }
-    for event in _FILE_CHANGES.split():
-      handlers[event] = self._on_file_change
+    for event in audit_files.CHANGES.split():
+      handlers[event] = files.on_change
     for through, table in (
-      (_INSTALLED, _FORBIDDEN),
+      (blame.INSTALLED, _FORBIDDEN),
       ((blame.PYTHON,), _FORBIDDEN_DIRECTLY),
     ):
       for what, events in table.items():
@@ -184,59 +173,6 @@ class Audit:
       detail = f' ({args[0]})' if args and type(args[0]) is str else ''
       self._report(f'{what}{detail} in {place}')
 
-  def _on_open(
-    self, args: tuple[Any, ...], frame: types.FrameType | None
-  ) -> None:
-    path, mode, flags = args
-    culprit = self._origins.culprit
-    if type(path) is int:
-      if path > 2 and (place := culprit(frame, (blame.PYTHON,))):
-        self._report(f'opens a descriptor of others in {place}')
-      return
-    path = _real(path)
-    if path is None:
-      return
-    if mode is None and not os.path.isabs(args[0]):
-      # By os.open, and perhaps below another folder than this one.
-      if place := culprit(frame):
-        self._report(f'opens the relative path {args[0]} in {place}')
-      return
-    if path.startswith(self._data):
-      if place := culprit(frame, _ANY, self._sanctioned):
-        self._report(f'reads benchmark data ({path}) in {place}')
-      return
-    writes = bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
-    if self._may_open(path, writes):
-      return
-    ours = path.startswith(self._experiment)
-    if place := culprit(frame, _ANY if ours else _INSTALLED):
-      self._report(f'{"writes" if writes else "reads"} {path} in {place}')
-
-  def _may_open(self, path: str, writes: bool) -> bool:
-    """Whether any submission might open a path so."""
-    installed = self._origins.of_path(path) in _ANY
-    if path.startswith(self._experiment):
-      return installed and (not writes or '__pycache__' in path)
-    if writes:
-      return not path.startswith('/proc/')
-    if path.startswith(_SYSTEM):
-      return not path.startswith(_MEMORY) and not path.endswith('/mem')
-    if installed:
-      return True
-    return path.endswith(_SOURCES) or os.path.isdir(path)
-
-  def _on_file_change(
-    self, args: tuple[Any, ...], frame: types.FrameType | None
-  ) -> None:
-    paths = [_real(path) or '' for path in args[:2]]
-    below = any(type(arg) is int and arg > 2 for arg in args[2:])
-    for path in paths:
-      ours = f'{path}{os.sep}'.startswith((self._experiment, self._data))
-      bytecode = '__pycache__' in path and self._origins.of_path(path) in _ANY
-      place = (ours or below) and self._origins.culprit(frame, _ANY)
-      if place and not bytecode:
-        self._report(f'alters {path} in {place}')
-
   def _on_import(
     self, args: tuple[Any, ...], frame: types.FrameType | None
   ) -> None:
@@ -244,7 +180,7 @@ class Audit:
     name, path = args[:2]
     if library := unseen.library(name):
       self._on_event(_UNSEEN.format(library), (blame.PYTHON,), (), frame)
-    if path is None or self._origins.of_path(path) in _INSTALLED:
+    if path is None or self._origins.of_path(path) in blame.INSTALLED:
       return
     if place := self._origins.culprit(frame):
       self._report(f'loads native code ({path}) in {place}')
@@ -296,7 +232,7 @@ class Audit:
     direct = (blame.PYTHON,)
     return {
       lent.ALTERS: self._said('alters {0} in {1}', direct),
-      lent.CALLS: self._said('calls {0} in {1}', _INSTALLED),
+      lent.CALLS: self._said('calls {0} in {1}', blame.INSTALLED),
       lent.COMPUTES: self._on_computing,
       lent.LOGS: lambda args, frame: self._report(args[0]),
       unseen.EVENT: self._said(f'{_UNSEEN} in {{1}}', direct),
@@ -316,7 +252,7 @@ class Audit:
   ) -> None:
     if self._initialises:
       text = 'calls {0} in init_optimizer_state, which is not timed, in {1}'
-      self._said(text, _ANY)(args, frame)
+      self._said(text, blame.OTHERS)(args, frame)
 
   def _stand_in(self) -> None:
     """Watches functions that Python does not report, by taking their place."""
@@ -337,14 +273,12 @@ class Audit:
       if hasattr(owner, name):
         self._watch(owner, name, self._words(what, direct))
     for module in (os, posix):
-      for name in set(_DESCRIPTORS.split()) & vars(module).keys():
-        self._watch(module, name, self._on_descriptor)
-    self._watch(
-      connection.Connection, '__init__', self._words(_BY_NUMBER, direct)
-    )
+      for name in set(audit_files.DESCRIPTORS.split()) & vars(module).keys():
+        self._watch(module, name, self._files.on_descriptor)
+    self._watch(connection.Connection, '__init__', self._files.on_number)
     records = array_record_data_source.array_record_module
     for name in ('ArrayRecordReader', 'ArrayRecordWriter'):
-      self._watch(records, name, self._on_records)
+      self._watch(records, name, self._files.on_records)
 
   def _watch(self, owner: Any, name: str, check: _Check) -> None:
     """Has a function tell of its calls; it refers to nothing of ours."""
@@ -360,7 +294,9 @@ class Audit:
     del stand_in.__wrapped__
     setattr(owner, name, stand_in)
 
-  def _words(self, what: str, through: Collection[str] = _INSTALLED) -> _Check:
+  def _words(
+    self, what: str, through: Collection[str] = blame.INSTALLED
+  ) -> _Check:
     return functools.partial(self._on_event, what, through)
 
   def _on_thread(
@@ -368,25 +304,6 @@ class Audit:
   ) -> None:
     if self._origins.culprit(frame):
       self.threads.add(args[0])
-
-  def _on_descriptor(
-    self, args: tuple[Any, ...], frame: types.FrameType | None
-  ) -> None:
-    if any(type(arg) is int and arg > 2 for arg in args[:2]):
-      self._on_event(_BY_NUMBER, (blame.PYTHON,), (), frame)
-
-  def _on_records(
-    self, args: tuple[Any, ...], frame: types.FrameType | None
-  ) -> None:
-    if place := self._origins.culprit(frame, _ANY, self._sanctioned):
-      self._report(f'reads benchmark data ({args[0]}) in {place}')
-
-
-def _real(path: Any) -> str | None:
-  """A path that an event names; of types that run no code of others."""
-  if type(path) in (str, bytes, pathlib.PosixPath):
-    return os.path.realpath(os.fsdecode(path))
-  return None
 
 
 def _holds(path: str, source: Any) -> bool:

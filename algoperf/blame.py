@@ -19,6 +19,8 @@ SUBMISSION, HARNESS, LIBRARY, PYTHON = (
   'library',
   'python',
 )
+INSTALLED = (LIBRARY, PYTHON)
+OTHERS = (HARNESS, *INSTALLED)
 
 
 class Origins:

@@ -101,8 +101,7 @@ class Evaluation:
     return {number: _cpu(number) for number in mine & running.keys()}
 
   def _runs_in(self, frame: types.FrameType) -> bool:
-    everything = (blame.HARNESS, blame.LIBRARY, blame.PYTHON)
-    return self._origins.culprit(frame, everything) is not None
+    return self._origins.culprit(frame, blame.OTHERS) is not None
 
   def _check_devices(self, took: float) -> None:
     """The evaluation has all its results, so that devices should be idle."""

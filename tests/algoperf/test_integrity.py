@@ -17,7 +17,7 @@ _AT_ONCE = {
   'by_harness': 'in by_harness.py',
   'changed_directory': 'in changed_directory.py',
   'defaults': 'changes algoperf.clock.SubmissionClock.enter',
-  'descriptor': 'opens a descriptor of others in descriptor.py',
+  'descriptor': 'uses a file by its number in descriptor.py',
   'descriptor_by_connection': 'uses a file by its number in descriptor_by_c',
   'descriptor_by_number': 'uses a file by its number in descriptor_by_numbe',
   'dir_fd': 'opens the relative path experiment/kept in dir_fd.py',

@@ -1,0 +1,127 @@
+"""Which files a submission may use: what Python tells of them, judged.
+
+It may read what everybody has, and sources beside it; never the benchmark's
+data, nor anything of the experiment.
+"""
+
+from collections.abc import Callable, Collection
+import os
+import pathlib
+import types
+from typing import Any
+
+from algoperf import blame
+
+_SYSTEM = ('/proc/', '/sys/', '/dev/', '/etc/', '/usr/', '/lib', '/opt/')
+_MEMORY = ('/dev/shm', '/dev/mem', '/dev/fd')
+_SOURCES = ('.py', '.json', '.toml', '.so')
+
+CHANGES = """
+  os.rename os.remove os.truncate os.link os.symlink os.rmdir os.mkdir os.chmod
+  shutil.rmtree
+"""
+# What works on open files by their numbers; Python tells of none of these.
+DESCRIPTORS = """
+  read readv pread preadv write writev pwrite pwritev sendfile splice
+  copy_file_range ftruncate lseek dup dup2
+"""
+
+
+class Files:
+  """Looks at the events that are about files.
+
+  Each method takes an event's arguments and the frame that it comes from.
+  """
+
+  def __init__(
+    self,
+    origins: blame.Origins,
+    report: Callable[[str], None],
+    *,
+    data_dir: str,
+    experiment: pathlib.Path,
+    sanctioned: Collection[types.CodeType],
+  ):
+    """See `audit.Audit`."""
+    self._origins = origins
+    self._report = report
+    self._data = os.path.realpath(data_dir) + os.sep
+    self._experiment = os.path.realpath(experiment) + os.sep
+    self._sanctioned = sanctioned
+
+  def on_open(
+    self, args: tuple[Any, ...], frame: types.FrameType | None
+  ) -> None:
+    path, mode, flags = args
+    culprit = self._origins.culprit
+    if type(path) is int:
+      self.on_descriptor(args[:1], frame)
+      return
+    path = _real(path)
+    if path is None:
+      return
+    if mode is None and not os.path.isabs(args[0]):
+      # By os.open, and perhaps below another folder than this one.
+      if place := culprit(frame):
+        self._report(f'opens the relative path {args[0]} in {place}')
+      return
+    if path.startswith(self._data):
+      if place := culprit(frame, blame.OTHERS, self._sanctioned):
+        self._report(f'reads benchmark data ({path}) in {place}')
+      return
+    writes = bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
+    if self._may_open(path, writes):
+      return
+    ours = path.startswith(self._experiment)
+    if place := culprit(frame, blame.OTHERS if ours else blame.INSTALLED):
+      self._report(f'{"writes" if writes else "reads"} {path} in {place}')
+
+  def _may_open(self, path: str, writes: bool) -> bool:
+    """Whether any submission might open a path so."""
+    installed = self._origins.of_path(path) in blame.OTHERS
+    if path.startswith(self._experiment):
+      return installed and (not writes or '__pycache__' in path)
+    if writes:
+      return not path.startswith('/proc/')
+    if path.startswith(_SYSTEM):
+      return not path.startswith(_MEMORY) and not path.endswith('/mem')
+    return installed or path.endswith(_SOURCES) or os.path.isdir(path)
+
+  def on_change(
+    self, args: tuple[Any, ...], frame: types.FrameType | None
+  ) -> None:
+    paths = [_real(path) or '' for path in args[:2]]
+    below = any(type(arg) is int and arg > 2 for arg in args[2:])
+    for path in paths:
+      ours = f'{path}{os.sep}'.startswith((self._experiment, self._data))
+      bytecode = (
+        '__pycache__' in path and self._origins.of_path(path) in blame.OTHERS
+      )
+      place = (ours or below) and self._origins.culprit(frame, blame.OTHERS)
+      if place and not bytecode:
+        self._report(f'alters {path} in {place}')
+
+  def on_descriptor(
+    self, args: tuple[Any, ...], frame: types.FrameType | None
+  ) -> None:
+    if any(type(arg) is int and arg > 2 for arg in args[:2]):
+      self.on_number((), frame)
+
+  def on_number(
+    self, args: tuple[Any, ...], frame: types.FrameType | None
+  ) -> None:
+    if place := self._origins.culprit(frame, (blame.PYTHON,)):
+      self._report(f'uses a file by its number in {place}')
+
+  def on_records(
+    self, args: tuple[Any, ...], frame: types.FrameType | None
+  ) -> None:
+    if place := self._origins.culprit(frame, blame.OTHERS, self._sanctioned):
+      self._report(f'reads benchmark data ({args[0]}) in {place}')
+
+
+def _real(path: Any) -> str | None:
+  """A path that an event names; of types that run no code of others."""
+  if type(path) in (str, bytes, pathlib.PosixPath):
+    return os.path.realpath(os.fsdecode(path))
+  return None
