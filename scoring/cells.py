@@ -94,32 +94,7 @@ def of_studies(
     compared: what came of comparing these studies.
     asked: the question.
   """
-  submissions, workloads = compared.submissions, asked.columns.names
-  high, low = studies.MEASURES[asked.by]
-  misses = (
-    (
-      study.submission,
-      study.workload,
-      getattr(study, low) if math.isfinite(getattr(study, high)) else math.inf,
-    )
-    for study in found
-  )
-  last_miss_SxW = studies.medians(
-    studies.by_study(misses, submissions, workloads)
-  )
-  unknown_SxV = np.full((len(submissions), len(asked.columns.variants)), np.nan)
-  columns = {
-    'value': compared.medians_SxW,
-    'low': compared.medians_in.low,
-    'high': compared.medians_in.high,
-    'last_miss': last_miss_SxW,
-  }
-  for name, ratios_SxB in (
-    ('ratio', compared.ratios_SxB),
-    ('ratio_low', compared.ratios_in.low),
-    ('ratio_high', compared.ratios_in.high),
-  ):
-    columns[name] = np.hstack([ratios_SxB, unknown_SxV])
+  columns = _columns(found, compared, asked)
   own_studies, own_trials = (
     collections.defaultdict(list),
     collections.defaultdict(list),
@@ -129,8 +104,8 @@ def of_studies(
   for trial in trials:
     own_trials[trial.where.submission, trial.where.workload].append(trial)
   cells = []
-  for row, submission in enumerate(submissions):
-    for place, workload in enumerate(workloads):
+  for row, submission in enumerate(compared.submissions):
+    for place, workload in enumerate(asked.columns.names):
       key = submission, workload
       amounts = {
         name: column[row, place].item() for name, column in columns.items()
@@ -146,6 +121,36 @@ def of_studies(
         )
       )
   return cells
+
+
+def _columns(
+  found: Sequence[studies.Study],
+  compared: comparison.Comparison,
+  asked: question.Question,
+) -> dict[str, np.ndarray]:
+  """The amounts of all cells, SxW each; of a variant no ratio is known."""
+  submissions = compared.submissions
+  high, low = studies.MEASURES[asked.by]
+  misses = (
+    (
+      study.submission,
+      study.workload,
+      getattr(study, low) if math.isfinite(getattr(study, high)) else math.inf,
+    )
+    for study in found
+  )
+  unknown_SxV = np.full((len(submissions), len(asked.columns.variants)), np.nan)
+  return {
+    'value': compared.medians_SxW,
+    'low': compared.medians_in.low,
+    'high': compared.medians_in.high,
+    'last_miss': studies.medians(
+      studies.by_study(misses, submissions, asked.columns.names)
+    ),
+    'ratio': np.hstack([compared.ratios_SxB, unknown_SxV]),
+    'ratio_low': np.hstack([compared.ratios_in.low, unknown_SxV]),
+    'ratio_high': np.hstack([compared.ratios_in.high, unknown_SxV]),
+  }
 
 
 def _numbers(
