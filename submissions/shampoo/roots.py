@@ -47,11 +47,17 @@ def _divided(stack_NxDxD: jax.Array) -> jax.Array:
 
 
 def _roots(stack_NxDxD: jax.Array) -> jax.Array:
-  values_NxD, vectors_NxDxD = jnp.linalg.eigh(stack_NxDxD)
-  largest_Nx1 = values_NxD[:, -1:]
+  if jax.default_backend() == 'cpu':
+    # One after another: jaxlib divides a stack over the threads that XLA runs
+    # on, and two stacks at once wait for each other for ever.
+    return jax.lax.map(_root, stack_NxDxD)
+  return jax.vmap(_root)(stack_NxDxD)
+
+
+def _root(matrix_DxD: jax.Array) -> jax.Array:
+  values_D, vectors_DxD = jnp.linalg.eigh(matrix_DxD)
+  largest = values_D[-1]
   # Rounding makes small eigenvalues negative; of zeros alone the root is 1.
-  values_NxD = jnp.maximum(values_NxD, 0.0) + _RIDGE * largest_Nx1
-  values_NxD = jnp.where(largest_Nx1 > 0, values_NxD, 1.0)
-  return jnp.einsum(
-    'nij,nj,nkj->nik', vectors_NxDxD, values_NxD**-0.25, vectors_NxDxD
-  )
+  values_D = jnp.maximum(values_D, 0.0) + _RIDGE * largest
+  values_D = jnp.where(largest > 0, values_D, 1.0)
+  return (vectors_DxD * values_D**-0.25) @ vectors_DxD.T
