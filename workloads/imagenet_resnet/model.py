@@ -7,8 +7,9 @@ al. 2017, arXiv 1706.02677, section 5.1). ResNet-50 has stages (3, 4, 6, 3).
 Dimensions: B batch, H height, W width, C channels, K classes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 import functools
+from typing import Any
 
 from flax import linen as nn
 import jax
@@ -19,7 +20,36 @@ from workloads.imagenet_resnet import configs
 
 _EXPANSION = 4  # Width of a block's output over its inner width.
 
+_MANY_CHANNELS = 64
+
+
+def _by_product(
+  x_BxHxWxC: jax.Array,
+  kernel: jax.Array,
+  strides: Sequence[int],
+  padding: str,
+  **options: Any,
+) -> jax.Array:
+  """`jax.lax.conv_general_dilated` by a 1x1 kernel; on CPUs a product.
+
+  There XLA takes two to three times as long for the convolution; of few
+  channels, as long (`scripts/bench/convolution`).
+  """
+  *_, channels_in, channels_out = kernel.shape
+  few = min(channels_in, channels_out) < _MANY_CHANNELS
+  if few or jax.default_backend() != 'cpu':
+    return jax.lax.conv_general_dilated(
+      x_BxHxWxC, kernel, strides, padding, **options
+    )
+  rows, columns = strides
+  x_BxHxWxC = x_BxHxWxC[:, ::rows, ::columns]
+  return jnp.matmul(x_BxHxWxC, kernel[0, 0], precision=options['precision'])
+
+
 _conv = functools.partial(layers.Conv, use_bias=False)
+_conv_1x1 = functools.partial(
+  _conv, kernel_size=(1, 1), conv_general_dilated=_by_product
+)
 _norm = functools.partial(layers.BatchNorm, momentum=0.9, epsilon=1e-5)
 
 
@@ -43,14 +73,14 @@ class BottleneckResNetBlock(nn.Module):
     strides = (self.stride, self.stride)
     branch_scale = nn.initializers.constant(self.bn_init_scale)
 
-    y_BxHxWxC = _conv(self.width, (1, 1))(x_BxHxWxC)
+    y_BxHxWxC = _conv_1x1(self.width)(x_BxHxWxC)
     y_BxHxWxC = self.activation(norm()(y_BxHxWxC))
     y_BxHxWxC = _conv(self.width, (3, 3), strides)(y_BxHxWxC)
     y_BxHxWxC = self.activation(norm()(y_BxHxWxC))
-    y_BxHxWxC = _conv(out, (1, 1))(y_BxHxWxC)
+    y_BxHxWxC = _conv_1x1(out)(y_BxHxWxC)
     y_BxHxWxC = norm(scale_init=branch_scale)(y_BxHxWxC)
     if x_BxHxWxC.shape != y_BxHxWxC.shape:
-      x_BxHxWxC = _conv(out, (1, 1), strides, name='Conv_proj')(x_BxHxWxC)
+      x_BxHxWxC = _conv_1x1(out, strides=strides, name='Conv_proj')(x_BxHxWxC)
       x_BxHxWxC = norm(name='BatchNorm_proj')(x_BxHxWxC)
     return self.activation(x_BxHxWxC + y_BxHxWxC)
 

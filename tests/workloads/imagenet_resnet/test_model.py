@@ -8,6 +8,7 @@ import collections
 import dataclasses
 import functools
 
+from flax import linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 
 from algoperf import spec
 import workloads
-from workloads.imagenet_resnet import configs, workload
+from workloads.imagenet_resnet import configs, model, workload
 
 T = spec.ParameterType
 TINY = dataclasses.replace(
@@ -130,6 +131,25 @@ def test_the_small_sibling_has_the_same_parts():
     *('Conv_0', 'Conv_1', 'Conv_2', 'Conv_proj'),
     *('BatchNorm_0', 'BatchNorm_1', 'BatchNorm_2', 'BatchNorm_proj'),
   }
+
+
+@pytest.mark.parametrize('stride', [1, 2])
+@pytest.mark.parametrize('channels', [(64, 96), (8, 96)])
+def test_convolutions_by_1x1_kernels(stride, channels):
+  x_key, kernel_key = jax.random.split(jax.random.key(0))
+  x = jax.random.normal(x_key, (2, 5, 7, channels[0]))
+  kernel = jax.random.normal(kernel_key, (1, 1, *channels))
+  found, expected = (
+    layer(channels[1], strides=(stride, stride)).apply(
+      {'params': {'kernel': kernel}}, x
+    )
+    for layer in (
+      model._conv_1x1,
+      functools.partial(nn.Conv, kernel_size=(1, 1), use_bias=False),
+    )
+  )
+  assert found.shape == (2, -(-5 // stride), -(-7 // stride), channels[1])
+  np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_running_averages_move_by_a_tenth(tiny):
