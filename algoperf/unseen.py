@@ -16,13 +16,13 @@ _NAMES = """
   cffi cv2 duckdb fastparquet grpc h5py lxml numba orbax pandas polars pyarrow
   pycurl sentencepiece tables tensorflow tensorstore tokenizers torch uvloop zmq
 """
-_LIBRARIES = frozenset(_NAMES.split())
+LIBRARIES = frozenset(_NAMES.split())
 
 
 def library(module: str) -> str | None:
   """The library that a module is of, if it is one of these."""
   name = module.partition('.')[0]
-  return name if name in _LIBRARIES else None
+  return name if name in LIBRARIES else None
 
 
 def stand_in() -> None:

@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator
 import re
 
+from algoperf import unseen
 from algoperf.lint.view import Breach, View, docstrings, words
 
 # Functions that read, write or look for files.
@@ -16,12 +17,11 @@ _FUNCTIONS = words(
   numpy.load numpy.save numpy.savez numpy.savez_compressed numpy.loadtxt
   numpy.savetxt numpy.genfromtxt numpy.fromfile numpy.memmap
   jax.numpy.load jax.numpy.save jax.numpy.savez
-  pandas.read_csv pandas.read_parquet
   """
 )
-_MODULES = words(
-  'shutil tempfile dbm sqlite3 h5py pyarrow zarr safetensors orbax lzma bz2 '
-  'gzip zipfile tarfile zipimport fileinput linecache fcntl joblib pathlib.os '
+_MODULES = unseen.LIBRARIES | words(
+  'shutil tempfile dbm sqlite3 tkinter zarr safetensors lzma bz2 gzip zipfile '
+  'tarfile zipimport fileinput linecache fcntl joblib pathlib.os '
   'flax.training.checkpoints etils.epath'
 )
 _METHODS = words('read_text read_bytes write_text write_bytes tofile')

@@ -28,7 +28,7 @@ _NAMES = {
     'huggingface_hub'
   ),
   'native-code': (
-    'ctypes _ctypes cffi mmap numpy.ctypeslib jax.ffi jax.extend.ffi '
+    'ctypes _ctypes mmap numpy.ctypeslib jax.ffi jax.extend.ffi '
     'numpy.lib.stride_tricks.as_strided torch.utils.cpp_extension'
   ),
   'frames': (

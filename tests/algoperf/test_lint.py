@@ -52,7 +52,7 @@ _BROKEN = {
   ],
   'thread': ['import threading', 'from concurrent import futures'],
   'network': ['import socket', 'from urllib import request'],
-  'native-code': ['import ctypes', 'def f():\n  import cffi'],
+  'native-code': ['import ctypes', 'def f():\n  import mmap'],
   'frames': [
     'import gc',
     'import sys as s\ns._getframe(1)',
