@@ -36,7 +36,8 @@ _UNSEEN = 'uses {0}, which opens files unseen,'
 _BY_HAND = 'makes code by hand'
 _Check = Callable[[tuple[Any, ...], types.FrameType], None]
 
-_FRAMES = ('tb_frame', 'gi_frame', 'cr_frame', 'ag_frame')
+_FRAME_FIELDS = ('tb_frame', 'gi_frame', 'cr_frame', 'ag_frame')
+_FRAMES = ('getframe', 'get_frame', *_FRAME_FIELDS)
 _CODE = ('__code__', '__defaults__', '__kwdefaults__', '__class__', '__bases__')
 
 # What a submission may not do at all, and the words for it.
@@ -56,18 +57,24 @@ _FORBIDDEN = {
   'sends a signal': 'os.kill os.killpg signal.pthread_kill',
   'changes a limit of the process': 'resource.setrlimit resource.prlimit',
 }
-# The same where the submission itself does it; libraries may.
+# The same where the submission itself does it; libraries may, of their own
+# accord: then their code has one of the words that follow the events.
 _FORBIDDEN_DIRECTLY = {
-  'changes an environment variable': 'os.putenv os.unsetenv',
+  'changes an environment variable': (
+    'os.putenv os.unsetenv',
+    'environ putenv unsetenv',
+  ),
   'uses native code': (
     'ctypes.dlopen ctypes.dlsym ctypes.dlsym/handle ctypes.call_function '
-    'ctypes.string_at ctypes.wstring_at ctypes.cdata ctypes.cdata/buffer'
+    'ctypes.string_at ctypes.wstring_at ctypes.cdata ctypes.cdata/buffer',
+    'ctypes dll lib capi cast buffer',
   ),
   'traces the process': (
     'sys.settrace sys.setprofile sys.addaudithook '
-    'sys.monitoring.register_callback'
+    'sys.monitoring.register_callback',
+    'trace profile audithook monitoring',
   ),
-  _BY_HAND: 'code.__new__ function.__new__',
+  _BY_HAND: ('code.__new__ function.__new__', 'ode unction replace'),
 }
 _THREAD_STARTS = """
   start_new _start_new_thread start_new_thread
@@ -94,10 +101,12 @@ class Audit:
       report: takes what was found, a line each.
       data_dir: where data sets are, which only the harness reads.
       experiment: the experiment's directory, which only the harness writes.
-      sanctioned: code of the harness that may read data sets, whoever asks.
+      sanctioned: code of the harness that may read data sets and start
+        processes, whoever asks.
     """
     self._origins = origins
     self._report = report
+    self._sanctioned = sanctioned
     self._files = audit_files.Files(
       origins,
       report,
@@ -125,7 +134,7 @@ class Audit:
       handler = handlers.get(event)
       if handler is None:
         return
-      if event == 'object.__getattr__' and args[1] not in _FRAMES:
+      if event == 'object.__getattr__' and args[1] not in _FRAME_FIELDS:
         return  # JAX looks at code often.
       thread = this_thread()
       if thread in busy:
@@ -153,13 +162,12 @@ class Audit:
     }
     for event in audit_files.CHANGES.split():
       handlers[event] = files.on_change
-    for through, table in (
-      (blame.INSTALLED, _FORBIDDEN),
-      ((blame.PYTHON,), _FORBIDDEN_DIRECTLY),
-    ):
-      for what, events in table.items():
-        for event in events.split():
-          handlers[event] = functools.partial(self._on_event, what, through)
+    for what, events in _FORBIDDEN.items():
+      for event in events.split():
+        handlers[event] = self._words(what, blame.OTHERS)
+    for what, (events, words) in _FORBIDDEN_DIRECTLY.items():
+      for event in events.split():
+        handlers[event] = self._words(what, (blame.PYTHON,), words.split())
     return handlers
 
   def _on_event(
@@ -168,8 +176,10 @@ class Audit:
     through: Collection[str],
     args: tuple[Any, ...],
     frame: types.FrameType | None,
+    words: Collection[str] = (),
   ) -> None:
-    if place := self._origins.culprit(frame, through):
+    culprit = self._origins.culprit
+    if place := culprit(frame, through, self._sanctioned, words):
       detail = f' ({args[0]})' if args and type(args[0]) is str else ''
       self._report(f'{what}{detail} in {place}')
 
@@ -199,7 +209,7 @@ class Audit:
     if not forged or (path[0] == '<' and not path.startswith('<frozen')):
       return
     place = self._origins.culprit(frame, direct)
-    if place and not _holds(path, source):
+    if place and not _is_whole(path, source):
       self._report(f'passes code off as {path} in {place}')
 
   def _on_getframe(
@@ -207,7 +217,7 @@ class Audit:
   ) -> None:
     while frame is not None and _is_introspection(frame):
       frame = frame.f_back
-    self._on_event('looks at frames', (), (), frame)
+    self._on_event('looks at frames', (), (), frame, _FRAMES)
 
   def _on_getattr(
     self, args: tuple[Any, ...], frame: types.FrameType | None
@@ -256,6 +266,7 @@ class Audit:
 
   def _stand_in(self) -> None:
     """Watches functions that Python does not report, by taking their place."""
+    sys.unraisablehook = _show_unraisable
     self._watch(threading.Thread, 'start', self._on_thread)
     for module in (_thread, threading):
       for name in set(_THREAD_STARTS.split()) & vars(module).keys():
@@ -295,9 +306,12 @@ class Audit:
     setattr(owner, name, stand_in)
 
   def _words(
-    self, what: str, through: Collection[str] = blame.INSTALLED
+    self,
+    what: str,
+    through: Collection[str] = blame.INSTALLED,
+    words: Collection[str] = (),
   ) -> _Check:
-    return functools.partial(self._on_event, what, through)
+    return functools.partial(self._on_event, what, through, words=words)
 
   def _on_thread(
     self, args: tuple[Any, ...], frame: types.FrameType | None
@@ -306,11 +320,18 @@ class Audit:
       self.threads.add(args[0])
 
 
-def _holds(path: str, source: Any) -> bool:
-  """Whether code is out of a file, as of imports and in tracebacks."""
-  if type(source) is not bytes or not os.path.isfile(path):
-    return False
-  return source in pathlib.Path(path).read_bytes()
+def _is_whole(path: str, source: Any) -> bool:
+  """Whether it is all of a file, as when the file is imported."""
+  return os.path.isfile(path) and source == pathlib.Path(path).read_bytes()
+
+
+def _show_unraisable(unraisable: Any) -> None:
+  """As Python does, which would compile lines out of the files it shows."""
+  what = unraisable.err_msg or 'Exception ignored in'
+  print(f'{what}: {unraisable.object!r}', file=sys.stderr)
+  traceback.print_exception(
+    unraisable.exc_type, unraisable.exc_value, unraisable.exc_traceback
+  )
 
 
 def _is_introspection(frame: types.FrameType) -> bool:

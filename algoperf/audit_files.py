@@ -65,16 +65,15 @@ class Files:
       if place := culprit(frame):
         self._report(f'opens the relative path {args[0]} in {place}')
       return
-    if path.startswith(self._data):
-      if place := culprit(frame, blame.OTHERS, self._sanctioned):
-        self._report(f'reads benchmark data ({path}) in {place}')
-      return
     writes = bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
-    if self._may_open(path, writes):
+    if path.startswith(self._data):
+      what = f'reads benchmark data ({path})'
+    elif not self._may_open(path, writes):
+      what = f'{"writes" if writes else "reads"} {path}'
+    else:
       return
-    ours = path.startswith(self._experiment)
-    if place := culprit(frame, blame.OTHERS if ours else blame.INSTALLED):
-      self._report(f'{"writes" if writes else "reads"} {path} in {place}')
+    if place := culprit(frame, blame.OTHERS, self._sanctioned):
+      self._report(f'{what} in {place}')
 
   def _may_open(self, path: str, writes: bool) -> bool:
     """Whether any submission might open a path so."""

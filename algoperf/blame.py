@@ -69,6 +69,7 @@ class Origins:
     frame: types.FrameType | None,
     through: Collection[str] = (LIBRARY, PYTHON),
     sanctioned: Collection[types.CodeType] = (),
+    words: Collection[str] = (),
   ) -> str | None:
     """The place in a submission that a call comes from, if it does.
 
@@ -77,6 +78,8 @@ class Origins:
       through: origins that are passed over on the way out; any other but the
         submission's own ends the search.
       sanctioned: code that ends it, too.
+      words: what code says that does this of its own accord. Other code that is
+        not the submission's was handed a function, and is passed over.
     """
     of_code = self.of_code
     while frame is not None:
@@ -86,10 +89,15 @@ class Origins:
       origin = of_code(code.co_filename)
       if origin is SUBMISSION:
         return f'{os.path.basename(code.co_filename)}:{frame.f_lineno}'
-      if origin not in through:
+      if origin not in through and (not words or _says(code, words)):
         return None
       frame = frame.f_back
     return None
+
+
+def _says(code: types.CodeType, words: Collection[str]) -> bool:
+  names = (*code.co_names, *code.co_freevars)
+  return any(word in name for name in names for word in words)
 
 
 def _folder(package: str) -> str:

@@ -95,7 +95,7 @@ class DryRun:
       data_dir=self._data,
       experiment=scratch / 'experiment',
       harness=(
-        __file__,
+        sys.modules['__main__'].__file__,
         sys.modules[type(self._workload).__module__].__file__,
         jax.config.jax_compilation_cache_dir,
       ),
