@@ -89,9 +89,7 @@ class Audit:
     self,
     origins: blame.Origins,
     report: Callable[[str], None],
-    *,
-    data_dir: str,
-    experiment: pathlib.Path,
+    files: audit_files.Files,
     sanctioned: Collection[types.CodeType],
   ):
     """Does nothing before `start`.
@@ -99,21 +97,14 @@ class Audit:
     Args:
       origins: whose code is whose.
       report: takes what was found, a line each.
-      data_dir: where data sets are, which only the harness reads.
-      experiment: the experiment's directory, which only the harness writes.
+      files: which it may use.
       sanctioned: code of the harness that may read data sets and start
         processes, whoever asks.
     """
     self._origins = origins
     self._report = report
     self._sanctioned = sanctioned
-    self._files = audit_files.Files(
-      origins,
-      report,
-      data_dir=data_dir,
-      experiment=experiment,
-      sanctioned=sanctioned,
-    )
+    self._files = files
     self.threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
     self._handlers: dict[str, _Check] = {}
     self._initialises = False

@@ -42,7 +42,15 @@ class Files:
     experiment: pathlib.Path,
     sanctioned: Collection[types.CodeType],
   ):
-    """See `audit.Audit`."""
+    """Watches nothing by itself.
+
+    Args:
+      origins: whose code is whose.
+      report: takes what was found, a line each.
+      data_dir: where data sets are, which only the harness reads.
+      experiment: the experiment's directory, which only the harness writes.
+      sanctioned: code of the harness that may read data sets, whoever asks.
+    """
     self._origins = origins
     self._report = report
     self._data = os.path.realpath(data_dir) + os.sep

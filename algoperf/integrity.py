@@ -13,7 +13,17 @@ from collections.abc import Callable
 import dataclasses
 import pathlib
 
-from algoperf import audit, blame, calls, lent, references, spec, trial, watched
+from algoperf import (
+  audit,
+  audit_files,
+  blame,
+  calls,
+  lent,
+  references,
+  spec,
+  trial,
+  watched,
+)
 from algoperf import clock as clock_lib
 from algoperf import submission as submission_lib
 
@@ -55,16 +65,15 @@ class Guard:
     self._origins = blame.Origins(
       [source.path.parent if in_folder else source.path], harness
     )
-    self._audit = audit.Audit(
+    sanctioned = (lent.queue.__code__, watched.Evaluation.__call__.__code__)
+    files = audit_files.Files(
       self._origins,
       self.report,
       data_dir=data_dir,
       experiment=pathlib.Path(experiment),
-      sanctioned=(
-        lent.queue.__code__,
-        watched.Evaluation.__call__.__code__,
-      ),
+      sanctioned=sanctioned,
     )
+    self._audit = audit.Audit(self._origins, self.report, files, sanctioned)
     self._references: references.References | None = None
     self._seconds = self._timed_before = 0.0
 
