@@ -53,14 +53,14 @@ def score(
   """
   gc.disable()  # A tenth of the time, and little is ever freed.
   import scoring
-  from scoring import report
+  from scoring import report, sentences
 
   if benchmark is None:
     benchmark = _benchmark_of(among, ruleset)
   result = scoring.score(
     logs, benchmark, ruleset=ruleset, among=among, **options
   )
-  apart = report.separation_line(result, separate) if separate else None
+  apart = sentences.separation(result, separate) if separate else None
   report.show(result)
   if apart is not None:
     print(apart)

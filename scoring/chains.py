@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from algoperf import ledger, records
-from scoring import layout, notices
+from scoring import layout, notices, trial_files
 
 LEDGER = re.compile(r'ledger.*\.jsonl')  # Merged experiments have several.
 Place = tuple[str, int, int]  # Workload, study, trial.
@@ -59,7 +59,7 @@ def content(path: str, there: Mapping[str, bytes | None], name: str) -> bytes:
   """A file beside the studies; empty if it cannot be read."""
   found = there[name]
   try:
-    return layout.content(path, None, name) if found is None else found
+    return trial_files.content(path, None, name) if found is None else found
   except OSError:
     return b''
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from scoring import (
   bootstrap,
+  intervals,
   profiles,
   question,
   statistics,
@@ -35,9 +36,9 @@ class Comparison:
 
   scores: Sequence[statistics.Score]
   medians_SxW: np.ndarray
-  medians_in: statistics.Interval
+  medians_in: intervals.Interval
   ratios_SxB: np.ndarray
-  ratios_in: statistics.Interval
+  ratios_in: intervals.Interval
   profiles: Sequence[profiles.Corner]
   pairs: Sequence[statistics.Pair]
 
@@ -85,9 +86,9 @@ def compare(
   return Comparison(
     scores=scores,
     medians_SxW=draws.medians_SxW[order_S],
-    medians_in=statistics.time_intervals(draws).of(order_S),
+    medians_in=intervals.times(draws).of(order_S),
     ratios_SxB=ratios_SxB,
-    ratios_in=statistics.ratio_intervals(draws).of(order_S),
+    ratios_in=intervals.ratios(draws).of(order_S),
     profiles=profiles.profiles(
       [names[row] for row in order_S], ratios_SxB, rules.max_ratio
     ),

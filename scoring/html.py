@@ -11,7 +11,7 @@ import pathlib
 import platform
 import string
 
-from scoring import drawing, elements, report, sections, shapes
+from scoring import drawing, elements, sections, sentences, shapes
 from scoring import result as result_lib
 from scoring.plots import style
 
@@ -41,11 +41,10 @@ def render(result: result_lib.Result) -> str:
   parts = sections.of(result)
   escaped = elements.escaped
   return string.Template(page).substitute(
-    title=escaped(report.title(result)),
+    title=escaped(sentences.title(result)),
     description=escaped(result.benchmark.description),
     loud=''.join(
-      f'<p class="loud">{escaped(line)}</p>'
-      for line in report.loud_lines(result)
+      f'<p class="loud">{escaped(line)}</p>' for line in sentences.loud(result)
     ),
     links=''.join(map(elements.link, parts)),
     sections='\n'.join(elements.section(part, swatches) for part in parts),

@@ -11,7 +11,7 @@ import os
 import re
 
 from algoperf import records, spec
-from scoring import archives, notices, trees
+from scoring import archives, notices, trees, trial_files
 
 LAYOUT = '<submission>/study_<s>/<workload>_<framework>/trial_<k>'
 LOG = records.EVALUATIONS_FILE
@@ -36,71 +36,6 @@ _STAMP = re.compile(
 _MADE_BY_MACOS = '__MACOSX'  # Beside the real files of a zip archive.
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Trial:
-  """Where one trial is recorded, and whose it is.
-
-  Attributes:
-    path: of its directory; in an archive `logs.tar.xz/sub/study_1/...`.
-    submission: name without a time stamp.
-    workload: name without the framework.
-    study: its number.
-    trial: its number within the study.
-    framework: 'jax' or 'pytorch'.
-    files: contents by name if they come from an archive; None: read from disk.
-  """
-
-  path: str
-  submission: str
-  workload: str
-  study: int
-  trial: int
-  framework: str
-  files: Mapping[str, bytes] | None = dataclasses.field(
-    default=None, repr=False, compare=False
-  )
-
-  @property
-  def key(self) -> tuple[str, str, int, int]:
-    """What should be told apart from any other trial."""
-    return self.submission, self.workload, self.study, self.trial
-
-  @property
-  def experiment(self) -> str:
-    """The path of the directory that its study is in."""
-    return self.path.rsplit('/', 3)[0]
-
-  def has(self, name: str) -> bool:
-    """Whether there is a file: faster than to fail at reading it."""
-    if self.files is None:
-      return os.access(f'{self.path}/{name}', os.F_OK)
-    return name in self.files
-
-  def read(self, name: str) -> bytes:
-    """The content of one of its files.
-
-    Raises:
-      FileNotFoundError: there is no such file.
-      OSError: it cannot be read.
-    """
-    return content(self.path, self.files, name)
-
-  def notice(
-    self, kind: str, message: str, *, file: str = '', line: int | None = None
-  ) -> notices.Notice:
-    """A notice about this trial, or a line of one of its files."""
-    return notices.Notice(
-      kind=kind,
-      message=message,
-      submission=self.submission,
-      workload=self.workload,
-      study=self.study,
-      trial=self.trial,
-      path=f'{self.path}/{file}' if file else self.path,
-      line=line,
-    )
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Experiments:
   """What there is of whole experiments.
@@ -111,13 +46,13 @@ class Experiments:
       and contents if they come from an archive.
   """
 
-  trials: Mapping[str, list[Trial]]
+  trials: Mapping[str, list[trial_files.Trial]]
   beside: Mapping[str, Mapping[str, bytes | None]]
 
 
 def find(
   paths: Iterable[str | os.PathLike[str]],
-) -> tuple[list[Trial], list[notices.Notice], Experiments]:
+) -> tuple[list[trial_files.Trial], list[notices.Notice], Experiments]:
   """All trials in some directories and archives, merged.
 
   Args:
@@ -135,7 +70,7 @@ def find(
       or there is no trial at all.
   """
   paths = [os.path.abspath(path) for path in paths]
-  found: dict[str, Trial] = {}
+  found: dict[str, trial_files.Trial] = {}
   noticed: list[notices.Notice] = []
   links: dict[str, str] = {}
   beside: dict[str, dict[str, bytes | None]] = {}
@@ -167,10 +102,11 @@ def find(
 
 
 def _experiments(
-  trials: Iterable[Trial], beside: Mapping[str, Mapping[str, bytes | None]]
+  trials: Iterable[trial_files.Trial],
+  beside: Mapping[str, Mapping[str, bytes | None]],
 ) -> Experiments:
   """The trials of those experiments that have a ledger."""
-  grouped: dict[str, list[Trial]] = {path: [] for path in beside}
+  grouped: dict[str, list[trial_files.Trial]] = {path: [] for path in beside}
   if grouped:
     for trial in trials:
       grouped.get(trial.experiment, []).append(trial)
@@ -230,14 +166,16 @@ def _wanted(name: str) -> re.Match[str] | None:
   return _WANTED.fullmatch(name) or _BESIDE.fullmatch(name)
 
 
-def _placed(folder: str, files: Mapping[str, bytes] | None) -> Trial | None:
+def _placed(
+  folder: str, files: Mapping[str, bytes] | None
+) -> trial_files.Trial | None:
   """The trial of a directory, None if it lies elsewhere than it should."""
   parent, _, name = folder.rpartition('/')
   place = _place(parent)
   if place is None:
     return None
   submission, study, workload, framework = place
-  return Trial(
+  return trial_files.Trial(
     path=folder,
     submission=submission,
     workload=workload,
@@ -274,10 +212,10 @@ def _misplaced(path: str) -> notices.Notice:
 
 
 def _without_copies(
-  trials: Iterable[Trial], noticed: list[notices.Notice]
-) -> list[Trial]:
+  trials: Iterable[trial_files.Trial], noticed: list[notices.Notice]
+) -> list[trial_files.Trial]:
   """The trials without those that are there twice with the same log."""
-  kept: dict[tuple[str, str, int, int], list[Trial]] = {}
+  kept: dict[tuple[str, str, int, int], list[trial_files.Trial]] = {}
   for trial in trials:
     others = kept.setdefault(trial.key, [])
     log = _log(trial) if others else None
@@ -293,14 +231,16 @@ def _without_copies(
   return [trial for key in sorted(kept) for trial in kept[key]]
 
 
-def _log(trial: Trial) -> bytes | None:
+def _log(trial: trial_files.Trial) -> bytes | None:
   try:
     return trial.read(LOG)
   except OSError:
     return None
 
 
-def _two_frameworks(trials: Iterable[Trial]) -> list[notices.Notice]:
+def _two_frameworks(
+  trials: Iterable[trial_files.Trial],
+) -> list[notices.Notice]:
   frameworks: dict[tuple[str, str], set[str]] = {}
   for trial in trials:
     cell = trial.submission, trial.workload
@@ -315,32 +255,3 @@ def _two_frameworks(trials: Iterable[Trial]) -> list[notices.Notice]:
     for (submission, workload), found in sorted(frameworks.items())
     if len(found) > 1
   ]
-
-
-def content(trial: str, files: Mapping[str, bytes] | None, name: str) -> bytes:
-  """A file of a trial, with as few system calls as can be.
-
-  Args:
-    trial: its path.
-    files: contents by name if it lies in an archive; None: read from disk.
-    name: of the file.
-
-  Raises:
-    FileNotFoundError: there is no such file.
-    OSError: it cannot be read.
-  """
-  path = f'{trial}/{name}'
-  if files is not None:
-    if name not in files:
-      raise FileNotFoundError(path)
-    return files[name]
-  # Not to wait for a pipe that somebody calls a log.
-  handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-  try:
-    size = os.fstat(handle).st_size
-    found = os.read(handle, size)
-    while len(found) < size and (more := os.read(handle, size)):
-      found += more
-    return found
-  finally:
-    os.close(handle)

@@ -9,7 +9,7 @@ import hashlib
 import json
 
 from algoperf import ledger, records
-from scoring import chains, layout, logs, notices
+from scoring import chains, layout, logs, notices, trial_files
 
 # Files that scores come from.
 _CHECKED = (layout.LOG, records.TRIAL_FILE, 'hparams.json')
@@ -26,7 +26,7 @@ def check(
   """
   found: list[notices.Notice] = []
   missing: list[chains.Recorded] = []
-  unrecorded: list[layout.Trial] = []
+  unrecorded: list[trial_files.Trial] = []
   for path, trials in experiments.trials.items():
     there = experiments.beside[path]
     names = sorted(filter(chains.LEDGER.fullmatch, there))
@@ -104,11 +104,11 @@ def _changed(
 
 
 def _matched(
-  recorded: Iterable[chains.Recorded], trials: Iterable[layout.Trial]
+  recorded: Iterable[chains.Recorded], trials: Iterable[trial_files.Trial]
 ) -> tuple[
-  list[tuple[chains.Recorded, layout.Trial]],
+  list[tuple[chains.Recorded, trial_files.Trial]],
   list[chains.Recorded],
-  list[layout.Trial],
+  list[trial_files.Trial],
 ]:
   """Pairs of what is recorded and what lies at its place; what is left."""
   waiting: dict[chains.Place, list[chains.Recorded]] = {}
@@ -128,7 +128,7 @@ def _matched(
 
 
 def _differences(
-  one: chains.Recorded, trial: layout.Trial
+  one: chains.Recorded, trial: trial_files.Trial
 ) -> Iterator[notices.Notice]:
   """What a trial's files say otherwise than its ledger."""
   if one.last.ended is None:
@@ -152,7 +152,7 @@ def _differences(
 
 
 def _lost(
-  missing: Iterable[chains.Recorded], unrecorded: Iterable[layout.Trial]
+  missing: Iterable[chains.Recorded], unrecorded: Iterable[trial_files.Trial]
 ) -> Iterator[notices.Notice]:
   """Trials without logs, logs without a record, and those that moved."""
   missing = list(missing)
@@ -179,7 +179,7 @@ def _lost(
     yield one.notice('missing trial', message)
 
 
-def _digest(trial: layout.Trial, name: str) -> str | None:
+def _digest(trial: trial_files.Trial, name: str) -> str | None:
   """SHA-256 of a file, None if there is none to be read."""
   try:
     return hashlib.sha256(trial.read(name)).hexdigest()
@@ -187,7 +187,7 @@ def _digest(trial: layout.Trial, name: str) -> str | None:
     return None
 
 
-def _mark(trial: layout.Trial) -> object:
+def _mark(trial: trial_files.Trial) -> object:
   """Which line of a ledger started a trial, as trial.json has it."""
   try:
     return json.loads(trial.read(records.TRIAL_FILE)).get('ledger')

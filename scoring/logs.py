@@ -50,7 +50,7 @@ class Record:
     verification: what `algoperf verify` found; see `verifications.state`.
   """
 
-  where: layout.Trial
+  where: trial_files.Trial
   log: str = ''
   evaluations: int = 0
   ended: str = ''
@@ -105,7 +105,9 @@ class _Log:
   findings: Sequence[damage.Finding] = ()
 
 
-def read(trials: Sequence[layout.Trial], metrics: Mapping[str, str]) -> Logs:
+def read(
+  trials: Sequence[trial_files.Trial], metrics: Mapping[str, str]
+) -> Logs:
   """Reads the logs of trials.
 
   Args:
@@ -145,10 +147,10 @@ def read(trials: Sequence[layout.Trial], metrics: Mapping[str, str]) -> Logs:
 
 
 def _in_order(
-  trials: Sequence[layout.Trial], metrics: Mapping[str, str]
+  trials: Sequence[trial_files.Trial], metrics: Mapping[str, str]
 ) -> list[_Log]:
   """The logs of trials, read one workload after the other."""
-  by_workload: dict[str, list[layout.Trial]] = {}
+  by_workload: dict[str, list[trial_files.Trial]] = {}
   for trial in trials:
     by_workload.setdefault(trial.workload, []).append(trial)
   # While the files of a workload are read, those of the one before are parsed.
@@ -162,7 +164,7 @@ def _in_order(
   return [next(logs[trial.workload]) for trial in trials]
 
 
-def _contents(trials: Sequence[layout.Trial]) -> list[bytes | OSError]:
+def _contents(trials: Sequence[trial_files.Trial]) -> list[bytes | OSError]:
   """The logs of trials as they are, or why they cannot be read."""
   contents: list[bytes | OSError] = []
   for trial in trials:
@@ -211,7 +213,7 @@ def _unreadable(error: OSError) -> _Log:
 
 
 def _not_finite(
-  trials: Sequence[layout.Trial],
+  trials: Sequence[trial_files.Trial],
   logs_T: Sequence[_Log],
   starts_T1: np.ndarray,
   validation_N: np.ndarray,
@@ -234,7 +236,7 @@ def _not_finite(
 
 
 def _record(
-  trial: layout.Trial, log: _Log, noticed: list[notices.Notice]
+  trial: trial_files.Trial, log: _Log, noticed: list[notices.Notice]
 ) -> Record:
   """The log, and the files beside it."""
   try:
@@ -262,7 +264,7 @@ def _seconds(value: object) -> float:
   return value if isinstance(value, float) else math.nan
 
 
-def _hardware(trial: layout.Trial, found: Mapping[str, Any]) -> str:
+def _hardware(trial: trial_files.Trial, found: Mapping[str, Any]) -> str:
   """The machine as trial.json says, or else the reference's file."""
   if text := machines.of_harness(found):
     return text

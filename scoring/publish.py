@@ -5,8 +5,8 @@ import os
 import pathlib
 import re
 
-from scoring import report, sheets
 from scoring import result as result_lib
+from scoring import sentences, sheets
 
 _MARKDOWN = re.compile(r'([\\`*_{}\[\]<>|~#$&])')
 _LATEX = {
@@ -79,10 +79,10 @@ def _caption(result: result_lib.Result, name: str) -> tuple[str, str]:
         ' Speed-up: geometric mean over workloads, relative to '
         f'{result.reference}; ~: a bound stands for a target not reached.'
       )
-    return report.title(result), note
+    return sentences.title(result), note
   unit = 'seconds' if result.by == 'time' else 'steps'
   return (
-    report.title(result).replace('Scores', f'Median {unit} to target', 1),
+    sentences.title(result).replace('Scores', f'Median {unit} to target', 1),
     'In brackets: too slow to count, or held back by the held-out rule. '
     '∞: not reached.',
   )

@@ -6,7 +6,7 @@ import dataclasses
 import os
 
 from algoperf import spec
-from scoring import layout, logs, notices
+from scoring import layout, logs, notices, trial_files
 
 Paths = Iterable[str | os.PathLike[str]]
 
@@ -33,7 +33,7 @@ class Reading:
     Raises:
       OSError: there is none, or it cannot be read.
     """
-    return layout.content(trial, self.archived.get(trial), name)
+    return trial_files.content(trial, self.archived.get(trial), name)
 
 
 def read(paths: Paths, metrics: Mapping[str, str]) -> Reading:

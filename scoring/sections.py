@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 import math
 
-from scoring import appendix, plots, section, sheets, statistics
+from scoring import appendix, intervals, plots, section, sheets, statistics
 from scoring import result as result_lib
 from scoring.plots import durations, training
 
@@ -66,8 +66,8 @@ def _certainty(result: result_lib.Result) -> Iterable[str]:
     'Intervals and ranges of ranks are for 95 %, by a bootstrap over studies, '
     'each workload by itself; they say what a repetition with new studies '
     f'might give, not what other workloads would. With {fewest} studies they '
-    f'held the true score in {statistics.coverage(fewest):.1%} of cases '
-    f'({statistics.COVERAGE_SOURCE}).'
+    f'held the true score in {intervals.coverage(fewest):.1%} of cases '
+    f'({intervals.COVERAGE_SOURCE}).'
   )
   if result.reference is not None:
     yield (

@@ -9,7 +9,7 @@ import dataclasses
 import numpy as np
 
 from algoperf import records, spec
-from scoring import layout, logs, rows
+from scoring import logs, rows, trial_files
 
 _FINISHED = ('', *records.ENDED)
 
@@ -48,7 +48,7 @@ class Trial:
   over_budget: bool
 
   @property
-  def where(self) -> layout.Trial:
+  def where(self) -> trial_files.Trial:
     """Where it lies, and whose it is."""
     return self.record.where
 

@@ -16,7 +16,7 @@ VERIFIED, REFUSED, STALE = 'verified', 'refused', 'stale'
 _CHECKED = (layout.LOG, records.TRIAL_FILE, 'hparams.json')
 
 
-def state(trial: layout.Trial, noticed: list[notices.Notice]) -> str:
+def state(trial: trial_files.Trial, noticed: list[notices.Notice]) -> str:
   """VERIFIED, REFUSED, STALE (files changed since), or '' (never verified).
 
   Args:
@@ -43,7 +43,7 @@ def state(trial: layout.Trial, noticed: list[notices.Notice]) -> str:
   return REFUSED
 
 
-def _changed(trial: layout.Trial, digests: object) -> list[str]:
+def _changed(trial: trial_files.Trial, digests: object) -> list[str]:
   """Which files are not those that were verified."""
   if not isinstance(digests, Mapping):
     digests = {}
@@ -52,7 +52,7 @@ def _changed(trial: layout.Trial, digests: object) -> list[str]:
   ]
 
 
-def _digest(trial: layout.Trial, name: str) -> str | None:
+def _digest(trial: trial_files.Trial, name: str) -> str | None:
   try:
     return hashlib.sha256(trial.read(name)).hexdigest()
   except OSError:

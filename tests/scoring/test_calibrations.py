@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import scoring
-from scoring import calibrations, layout, logs
+from scoring import calibrations, logs, trial_files
 from tests.scoring import logs_on_disk
 
 CPU = {'platform': 'cpu', 'cpu': 'Some CPU', 'cores': 2}
@@ -83,7 +83,7 @@ def test_other_hardware_may_be_faster(tmp_path: pathlib.Path):
   ],
 )
 def test_what_is_no_speed_is_none(calibration: Any):
-  where = layout.Trial(
+  where = trial_files.Trial(
     path='a', submission='a', workload='lm', study=1, trial=1, framework='jax'
   )
   records = [

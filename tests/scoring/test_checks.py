@@ -8,7 +8,7 @@ import pytest
 
 from algoperf import benchmark, spec
 import scoring
-from scoring import published, report, rows, studies
+from scoring import published, rows, sentences, studies
 from tests.scoring import logs_on_disk
 
 H200 = {'platform': 'gpu', 'device': 'NVIDIA H200', 'devices': 1}
@@ -217,7 +217,7 @@ def test_among_a_published_board(tmp_path: pathlib.Path):
   found = found.rename({'baseline (published)': 'baseline'})
   assert found.to_dict() == theirs.median().to_dict()
   assert result.times.loc['baseline', 'ogbg'] == 200.0
-  loud = report.loud_lines(result)
+  loud = sentences.loud(result)
   assert len(loud) == 1
   assert 'V100' in loud[0]
   assert 'unknown' in loud[0]

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from algoperf import benchmark, spec
-from scoring import comparison, layout, logs, question, studies, times
+from scoring import comparison, logs, question, studies, times, trial_files
 from tests.scoring import restated
 
 WORKLOADS, HELD_OUT = ('x', 'y', 'z'), {'b': 'x', 'd': 'z'}
@@ -55,7 +55,7 @@ def in_memory(found: restated.Logs) -> logs.Logs:
     for workload, some in sorted(found[submission].items()):
       for study, trials in sorted(some.items()):
         for number, trial in enumerate(trials, start=1):
-          where = layout.Trial(
+          where = trial_files.Trial(
             path='',
             submission=submission,
             workload=workload,

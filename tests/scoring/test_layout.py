@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import pytest
 
 from algoperf import spec
-from scoring import layout, notices, rows
+from scoring import layout, notices, rows, trial_files
 from tests.scoring import logs_on_disk
 
 LOG = 'eval_measurements.csv'
@@ -34,7 +34,7 @@ def trial(tmp_path: pathlib.Path) -> pathlib.Path:
   )
 
 
-def only(*paths: str | os.PathLike[str]) -> layout.Trial:
+def only(*paths: str | os.PathLike[str]) -> trial_files.Trial:
   found, noticed, _ = layout.find(paths)
   assert noticed == []
   assert len(found) == 1
@@ -76,7 +76,7 @@ def tar_of(path: pathlib.Path, members: dict[str, bytes | str]) -> pathlib.Path:
 def test_finds_a_trial_from_every_level(trial: pathlib.Path):
   for root in (trial, *list(trial.parents)[:4]):
     found = only(root)
-    assert found == layout.Trial(
+    assert found == trial_files.Trial(
       path=str(trial),
       submission='sgd',
       workload='lm',

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 import scoring
-from scoring import publish, report
+from scoring import publish, sentences
 from tests.scoring import small_results
 
 
@@ -89,7 +89,7 @@ def test_files_are_written(result: scoring.Result, tmp_path: pathlib.Path):
   texts = [path.read_text(encoding='utf-8') for path in paths]
   assert '\n'.join(texts[::2]) == publish.markdown(result)
   assert '\n'.join(texts[1::2]) == publish.latex(result)
-  assert report.title(result) in texts[0]
+  assert sentences.title(result) in texts[0]
 
 
 @pytest.mark.skipif(

@@ -10,7 +10,7 @@ from rich import console as console_lib
 
 from algoperf import spec
 import scoring
-from scoring import report
+from scoring import report, sentences
 from tests.scoring import logs_on_disk
 
 TIMES = {
@@ -66,12 +66,12 @@ def test_speed_ups_and_separation(result: scoring.Result):
   # (30 / 20 · 100·1.5 / 100·1.5 · 1234 / 40) ** (1/3); budgets stand for ∞.
   assert f'~{(1.5 * 1234 / 40) ** (1 / 3):.2f}×' in text
   assert 'relative to slow[bold]' in text
-  line = report.separation_line(again, ['slow[bold]', 'fast_one'])
+  line = sentences.separation(again, ['slow[bold]', 'fast_one'])
   assert line.startswith('fast_one – slow[bold]: 0.3889 ')
   assert line.endswith('told apart already.')
   for names in (['fast_one'], ['fast_one'] * 2, ['fast_one', 'none']):
     with pytest.raises(spec.UsageError, match='--separate takes two of'):
-      report.separation_line(again, names)
+      sentences.separation(again, names)
 
 
 def test_tables_fit_a_narrow_screen(result: scoring.Result):

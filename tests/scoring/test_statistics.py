@@ -19,7 +19,7 @@ import pytest
 from scipy import stats
 
 from algoperf import spec
-from scoring import bootstrap, profiles, question, rows, statistics
+from scoring import bootstrap, intervals, profiles, question, rows, statistics
 
 INF, NAN = math.inf, math.nan
 ROOT = pathlib.Path(__file__).parents[2]
@@ -166,15 +166,15 @@ def test_intervals_hold_what_was_observed(values: np.ndarray):
   with warnings.catch_warnings():
     warnings.simplefilter('error')
     found = [
-      (statistics.time_intervals(draws), draws.medians_SxW, draws.studies_SxW),
+      (intervals.times(draws), draws.medians_SxW, draws.studies_SxW),
       (
-        statistics.ratio_intervals(draws),
+        intervals.ratios(draws),
         draws.ratios_SxB,
         draws.studies_SxW[:, :2],
       ),
-      (statistics.score_intervals(draws), draws.scores_S, draws.studies_S),
+      (intervals.scores(draws), draws.scores_S, draws.studies_S),
       (
-        statistics.rank_ranges(draws),
+        intervals.ranks(draws),
         profiles.ranks(draws.scores_S),
         draws.studies_S,
       ),
@@ -242,7 +242,7 @@ def test_intervals_of_times_are_percentiles_of_the_law(studies: int):
   values = np.random.default_rng(studies).permutation(
     [1.0, 2.0, 5.0, 11.0, 23.0, INF][-studies:]
   )
-  interval = statistics.time_intervals(resample(np.array([[values] * 3])))
+  interval = intervals.times(resample(np.array([[values] * 3])))
   quantile = 1.959963984540054 / (1 - 0.5 ** (studies - 1))
   share = stats.norm.sf(quantile)
   chances = sorted(law(list(values)).items())
@@ -258,7 +258,7 @@ def test_intervals_of_times_are_percentiles_of_the_law(studies: int):
 def test_intervals_of_times_span_three_and_five_studies():
   for studies in (3, 5):
     values = smooth(2, studies)
-    interval = statistics.time_intervals(resample(values))
+    interval = intervals.times(resample(values))
     assert (interval.low == values.min(axis=-1)).all()
     assert (interval.high == values.max(axis=-1)).all()
 
@@ -311,7 +311,7 @@ def test_rank_ranges_are_percentiles_of_ranks():
   ranks = stats.rankdata(-draws.scores_RxS.round(12), method='min', axis=1)
   cut = int(1000 * stats.norm.sf(1.959963984540054 / (1 - 2.0**-4)))
   observed = stats.rankdata(-draws.scores_S, method='min')
-  found = statistics.rank_ranges(draws)
+  found = intervals.ranks(draws)
   for i in range(4):
     sorted_ranks = sorted(ranks[:, i])
     assert found.low[i] == min(sorted_ranks[cut], observed[i])
@@ -424,14 +424,14 @@ def simulation() -> types.ModuleType:
 def test_intervals_cover_what_is_stated(studies: int):
   held = simulation().measure(studies, 120, seed=7, resamples=1000)
   for name, stated in (
-    ('scores', statistics.COVERAGE[studies]),
-    ('times', statistics.TIMES_COVERAGE[studies]),
+    ('scores', intervals.COVERAGE[studies]),
+    ('times', intervals.TIMES_COVERAGE[studies]),
   ):
     error = held[name].std() / math.sqrt(len(held[name]))
     # Competitions are independent: three standard errors of their mean.
     assert held[name].mean() == pytest.approx(stated, abs=0.005 + 3 * error)
     assert error < 0.015
-  assert 0.93 <= statistics.COVERAGE[studies] <= 0.97
+  assert 0.93 <= intervals.COVERAGE[studies] <= 0.97
 
 
 def test_the_simulation_knows_the_median_of_its_populations():

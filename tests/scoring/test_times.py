@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from algoperf import spec
-from scoring import layout, logs, studies, times
+from scoring import logs, studies, times, trial_files
 
 INF, NAN = math.inf, math.nan
 
@@ -30,8 +30,8 @@ def goal(comparison: str = '<=', target: float = 5.0) -> spec.Goal:
 
 def where(
   submission: str, workload: str, study: int, trial: int
-) -> layout.Trial:
-  return layout.Trial(
+) -> trial_files.Trial:
+  return trial_files.Trial(
     path=f'{submission}/{workload}/{study}/{trial}',
     submission=submission,
     workload=workload,
