@@ -9,7 +9,8 @@ import rich.live
 import rich.markup
 import rich.text
 
-from algoperf import records, study, supervisor
+from algoperf import plan as plan_lib
+from algoperf import records, supervisor
 
 _BROKEN = ('failed', 'out_of_memory', 'timed_out', 'disqualified')
 _PLAIN_SECONDS = 10.0  # Between lines, where the screen is a file.
@@ -25,7 +26,7 @@ class Screen:
   def skipped(self, trial: records.TrialSpec, status: str) -> None:
     self._print(f'{_title(trial)}: {status}, done before')
 
-  def started(self, trial: records.TrialSpec, plan: study.Plan) -> None:
+  def started(self, trial: records.TrialSpec, plan: plan_lib.Plan) -> None:
     """Begins to follow a trial."""
     self._trial = trial
     self._goal = plan.benchmark.row(trial.workload).goal

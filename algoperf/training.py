@@ -17,8 +17,8 @@ from algoperf import benchmark as benchmark_lib
 from algoperf import hosts, spec
 
 if TYPE_CHECKING:  # Help and lists are to stay instant.
+  from algoperf import plan as plan_lib
   from algoperf import progress as progress_lib
-  from algoperf import study
   from algoperf import submission as submission_lib
 
 _UNFINISHED = 75  # EX_TEMPFAIL of sysexits.h.
@@ -47,7 +47,7 @@ class TrialOptions:
     host: which one this is, if trials take several.
     hardware: what the machine must be: a profile, or 'auto'.
     xla_flags: what the environment has in XLA_FLAGS.
-    stop_when_beaten: see `study.Plan`.
+    stop_when_beaten: see `plan_lib.Plan`.
   """
 
   benchmark: str
@@ -128,9 +128,10 @@ def _plan(
   workloads: tuple[str, ...],
   name: str | None,
   defaults: benchmark_lib.Ruleset,
-) -> 'study.Plan':
+) -> 'plan_lib.Plan':
   """The trials to run, everything checked that can be without running them."""
-  from algoperf import study
+  from algoperf import experiment
+  from algoperf import plan as plan_lib
   from algoperf import submission as submission_lib
   from algoperf.hardware import profiles
 
@@ -145,8 +146,8 @@ def _plan(
   source = submission_lib.locate(submission)
   submission_lib.check(source)
   directory = options.experiment_dir / (name or source.name)
-  study.check_writable(directory)
-  plan = study.Plan(
+  experiment.check_writable(directory)
+  plan = plan_lib.Plan(
     benchmark=benchmark,
     benchmark_path=options.benchmark,
     source=source,
@@ -155,7 +156,7 @@ def _plan(
     search_space=_search_space(options, source),
     trials=options.num_tuning_trials or defaults.trials,
     studies=options.num_studies or defaults.studies,
-    seed=study.experiment_seed(directory, options.seed),
+    seed=experiment.seed_of(directory, options.seed),
     max_steps=options.max_steps,
     checkpoint_minutes=options.checkpoint_minutes,
     data_dir=options.data_dir,
@@ -196,7 +197,9 @@ def _terminable() -> Iterator[None]:
     signal.signal(signal.SIGTERM, before)
 
 
-def _run_plans(plans: Sequence['study.Plan'], host: hosts.Hosts | None) -> int:
+def _run_plans(
+  plans: Sequence['plan_lib.Plan'], host: hosts.Hosts | None
+) -> int:
   import rich.console
 
   from algoperf import progress, study
@@ -214,11 +217,12 @@ def _run_plans(plans: Sequence['study.Plan'], host: hosts.Hosts | None) -> int:
 
 
 def _statuses(
-  plans: Sequence['study.Plan'],
+  plans: Sequence['plan_lib.Plan'],
   host: hosts.Hosts | None,
   screen: 'progress_lib.Screen',
 ) -> list[str]:
   """Runs the trials, on this host or as one of several."""
+  from algoperf import plan as plan_lib
   from algoperf import relay, study
 
   if host is None:
@@ -227,5 +231,5 @@ def _statuses(
     print(f'waiting for the other processes at {host.coordinator}')
     with contextlib.closing(relay.Leader(host)) as leader:
       return study.run(plans, screen, leader.announce)
-  adapt = functools.partial(study.own_trial, plans, host.index)
+  adapt = functools.partial(plan_lib.own_trial, plans, host.index)
   return study.follow(screen, relay.Follower(host).trials(adapt))

@@ -7,7 +7,8 @@ import textwrap
 import pytest
 
 from algoperf import benchmark as benchmark_lib
-from algoperf import cli, files, ledger, records, study, supervisor
+from algoperf import cli, files, ledger, records, supervisor
+from algoperf import plan as plan_lib
 from algoperf import submission as submission_lib
 import scoring
 from tests.algoperf import toy_worker
@@ -66,7 +67,7 @@ def write(tmp_path):
   return tmp_path / 'toy.toml', folder
 
 
-def _plan(tmp_path, write, **changes) -> study.Plan:
+def _plan(tmp_path, write, **changes) -> plan_lib.Plan:
   definition, folder = write
   values = {
     'benchmark': benchmark_lib.load(str(definition)),
@@ -83,7 +84,7 @@ def _plan(tmp_path, write, **changes) -> study.Plan:
     'directory': tmp_path / 'out',
     'stop_when_beaten': True,
   }
-  return study.Plan(**(values | changes))
+  return plan_lib.Plan(**(values | changes))
 
 
 def _record(trial: records.TrialSpec, status: str, time: float | None) -> None:
@@ -100,8 +101,8 @@ def test_rivals_are_the_trials_of_the_same_study_that_have_ended(
   plan = _plan(tmp_path, write)
   first, second, third, *others = plan.specs()
 
-  def rival(plan: study.Plan = plan) -> float | None:
-    return study.with_rival(plan, third).beaten_at
+  def rival(plan: plan_lib.Plan = plan) -> float | None:
+    return plan.with_rival(third).beaten_at
 
   assert rival() is None
   _record(first, 'out_of_time', None)
@@ -117,7 +118,7 @@ def test_rivals_are_the_trials_of_the_same_study_that_have_ended(
   assert rival() == 4.5
   assert rival(_plan(tmp_path, write, stop_when_beaten=False)) is None
   # It is the same trial, however far it is to go.
-  assert study.with_rival(plan, third).identity() == third.identity()
+  assert plan.with_rival(third).identity() == third.identity()
 
 
 def test_a_benchmark_whose_scores_it_would_change_is_refused(

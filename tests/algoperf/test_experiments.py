@@ -7,7 +7,8 @@ import pathlib
 import pytest
 
 from algoperf import benchmark as benchmark_lib
-from algoperf import cli, ledger, records, study, supervisor
+from algoperf import cli, experiment, ledger, records, study, supervisor
+from algoperf import plan as plan_lib
 from algoperf import submission as submission_lib
 
 _SGD = """
@@ -200,7 +201,7 @@ def test_a_batch_that_devices_cannot_share_is_refused(
   assert not (tmp_path / 'out').exists()
 
 
-def _plan(tmp_path, data_dir, path: str, **changes) -> study.Plan:
+def _plan(tmp_path, data_dir, path: str, **changes) -> plan_lib.Plan:
   values = {
     'benchmark': benchmark_lib.load('mini'),
     'benchmark_path': 'mini',
@@ -215,7 +216,7 @@ def _plan(tmp_path, data_dir, path: str, **changes) -> study.Plan:
     'data_dir': data_dir,
     'directory': tmp_path / 'out',
   }
-  return study.Plan(**(values | changes))
+  return plan_lib.Plan(**(values | changes))
 
 
 def test_an_update_that_never_returns_is_ended(tmp_path, data_dir, write):
@@ -317,8 +318,8 @@ def test_the_plan_runs_study_by_study_with_seeds_of_their_own(
 
 def test_the_seed_of_an_experiment_is_kept(tmp_path, data_dir, write):
   plan = _plan(tmp_path, data_dir, write('sgd', _SGD), seed=77)
-  study.write_experiment(plan)
-  assert study.experiment_seed(plan.directory, None) == 77
-  assert study.experiment_seed(plan.directory, 5) == 5
-  fresh = study.experiment_seed(tmp_path / 'new', None)
+  experiment.write(plan.directory, plan.seed)
+  assert experiment.seed_of(plan.directory, None) == 77
+  assert experiment.seed_of(plan.directory, 5) == 5
+  fresh = experiment.seed_of(tmp_path / 'new', None)
   assert 0 <= fresh < 2**32

@@ -4,7 +4,8 @@ import jax
 import numpy as np
 import pytest
 
-from algoperf import seeds, study
+from algoperf import plan as plan_lib
+from algoperf import seeds
 
 
 def test_keys_of_seed_0_under_external_tuning():
@@ -49,11 +50,11 @@ def test_blocks_hold_the_keys_of_single_steps(first):
 
 def test_trial_seeds_differ_and_stay():
   found = {
-    study.trial_seed(experiment, repetition, trial)
+    plan_lib.trial_seed(experiment, repetition, trial)
     for experiment in range(5)
     for repetition in range(1, 6)
     for trial in range(1, 6)
   }
   assert len(found) == 125
   assert all(0 <= seed < 2**32 for seed in found)
-  assert study.trial_seed(0, 1, 1) == study.trial_seed(0, 1, 1)
+  assert plan_lib.trial_seed(0, 1, 1) == plan_lib.trial_seed(0, 1, 1)
