@@ -1,5 +1,6 @@
 """Published boards: reading, writing, refusing; the one that ships, rebuilt."""
 
+import collections
 from collections.abc import Callable
 import dataclasses
 import hashlib
@@ -303,8 +304,20 @@ def test_a_board_does_not_grow_by_what_cannot_be_compared(
   assert path.read_bytes() == before
 
 
+def test_the_board_of_the_baselines_is_of_the_definition_as_it_is():
+  assert published.available() == ['algoperf-0.5-external', 'mini-external']
+  shipped = published.load('mini', 'external')
+  benchmark = benchmark_lib.load('mini')
+  shipped.check(benchmark, benchmark.scored)
+  assert shipped.definition == benchmark.digest
+  reached = collections.Counter(
+    study.submission for study in shipped.studies if study.reached
+  )
+  assert {study.trials for study in shipped.studies} == {5}
+  assert reached['nadamw'] == len(benchmark.base)
+
+
 def test_the_shipped_board_gives_the_scores_of_its_logs():
-  assert published.available() == ['algoperf-0.5-external']
   shipped = published.load('algoperf-0.5', 'external')
   benchmark = benchmark_lib.load('algoperf-0.5')
   shipped.check(benchmark, benchmark.scored)
