@@ -17,8 +17,10 @@ def scores(result: result_lib.Result) -> drawing.Figure:
   left = min(max(widest, 120), 240) + 16
   right, bottom = left + _WIDTH, _TOP + len(names) * _ROW + 6
   x = axes.Scale(low=0, high=1, start=left, end=right)
+  known = any(row.low <= row.high for row in result.rows.scores)
   items = style.title(
-    style.heading(result, 'Scores'), 'Whiskers: 95 % intervals'
+    style.heading(result, 'Scores'),
+    'Whiskers: 95 % intervals' if known else 'No intervals: one study only',
   )
   items += axes.vertical(x, axes.numbers(x, 5), _TOP - 4, bottom)
   looks = style.looks(result)

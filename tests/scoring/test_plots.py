@@ -149,6 +149,20 @@ def test_scores_have_whiskers_where_the_interval_is(result: scoring.Result):
     )
 
 
+@pytest.mark.parametrize(
+  'times, said',
+  [
+    ((20.0,), 'No intervals: one study only'),
+    ((20.0, 30.0), 'Whiskers: 95 % intervals'),
+  ],
+)
+def test_scores_say_whether_there_are_whiskers(
+  times: tuple[float, ...], said: str, tmp_path: pathlib.Path
+):
+  result = small_results.of(tmp_path, {'sgd': {'mnist_resnet': times}})
+  assert said in texts(plots.scores(result))
+
+
 def test_every_study_is_a_point(result: scoring.Result):
   panels = dict(
     zip(result.columns.names, durations.panels(result), strict=True)
