@@ -271,6 +271,9 @@ class Audit:
       (_signal, 'signal', 'handles signals'),
       (signal, 'pidfd_send_signal', 'sends a signal'),
       (_signal, 'pidfd_send_signal', 'sends a signal'),
+      (signal, 'raise_signal', 'sends a signal'),
+      (_signal, 'raise_signal', 'sends a signal'),
+      (_thread, 'interrupt_main', 'sends a signal'),
     ):
       if hasattr(owner, name):
         self._watch(owner, name, self._words(what, direct))

@@ -1,6 +1,7 @@
 """What must stay as it was: references in modules, flags and environment."""
 
-from collections.abc import Iterator, Mapping
+import builtins
+from collections.abc import Iterable, Iterator, Mapping
 import dataclasses
 import inspect
 import operator
@@ -11,15 +12,15 @@ from typing import Any
 
 import jax
 
-from algoperf import blame
+from algoperf import blame, places
 
-# Modules whose functions decide what is measured: of these packages all; Grain
-# puts functions of its own in their places as it goes.
-_PACKAGES = ('numpy', 'jax', 'jaxlib', 'flax', 'optax')
-_OTHERS = """
-  builtins time os io json csv math pathlib functools operator threading gc sys
-  signal atexit copy _thread _signal posix grain sacrebleu sentencepiece
-"""
+# Packages of which constants and tables count, beside functions and classes. Of
+# Python's own all modules do, of these two only the first: Grain puts functions
+# of its own in their places as it goes.
+_PACKAGES = ('numpy', 'jax', 'jaxlib', 'flax', 'optax', 'sacrebleu')
+_ALONE = ('grain', 'sentencepiece')
+_WHOLE = (*_PACKAGES, 'grain', 'algoperf', 'workloads')
+_BUILTINS = frozenset(vars(builtins))
 # The clock, the fence and the loop: compared after every step.
 _CRITICAL = (
   'algoperf.trial',
@@ -42,10 +43,6 @@ _ADDED = (
   '__slotnames__',  # By copyreg, to a class of which an object is pickled.
 )
 
-_DESCRIPTORS = (property, staticmethod, classmethod)
-
-_Place = tuple[Mapping[str, Any], str, Any, str]  # Where, name, value, label.
-
 
 class References:
   """What names stood for at one moment, to be compared with later ones."""
@@ -56,8 +53,9 @@ class References:
     Args:
       origins: tells which modules are the harness's.
     """
-    others = set(_OTHERS.split())
     modules = list(sys.modules.items())
+    self._origins = origins
+    self._loaded = set(sys.modules)
     self._ours = {
       name
       for name, module in modules
@@ -67,29 +65,45 @@ class References:
       name: module
       for name, module in modules
       if name in self._ours
-      or name in others
-      or name.partition('.')[0] in _PACKAGES
+      or name in _ALONE
+      or _package(name) in _PACKAGES
+      or _package(name) in sys.stdlib_module_names
     }
-    places = [
-      place
-      for name, module in self._modules.items()
-      for place in _places(name, module, name in self._ours)
-    ]
-    self._all = _Comparison(places)
-    self._critical = _Comparison([p for p in places if _is_critical(p)])
+    library = places.Library(_PACKAGES)
+    found = list(self._places(library))
+    self._all = _Comparison(found)
+    self._critical = _Comparison(filter(_is_critical, found))
     self._tables = [
-      (label, table, dict(table))
-      for _, _, table, label in places
-      if type(table) is dict
+      (place.label, place.value, dict(place.value))
+      for place in found
+      if type(place.value) is dict
     ]
     self._contents = [
-      (label, value, _content(value))
+      (place.label, place.value, _content(place.value))
       for name in self._ours
-      for _, _, value, label in _places(name, self._modules[name], True)
+      for place in places.own(name, self._modules[name])
     ]
-    self._keys = {
-      label: (names, set(names)) for label, names in self._namespaces()
-    }
+    self._cells = [
+      (place.label, cell, _cell(cell))
+      for place in found
+      if isinstance(place.value, types.FunctionType)
+      for cell in place.value.__closure__ or ()
+      if callable(_cell(cell))
+    ]
+    self._keys = [
+      (label, names, frozenset(names)) for label, names in self._namespaces()
+    ]
+    self._registered = [
+      (label, table, frozenset(table)) for label, table in library.tables
+    ]
+    self._inherited = [
+      (label, owner, frozenset(vars(owner))) for label, owner in library.owners
+    ]
+    self._has_met = library.has_met
+    self._free = [
+      (name, vars(module), _BUILTINS - vars(module).keys())
+      for name, module in self._modules.items()
+    ]
     self._config = _config()
     self._flags = _flags()
 
@@ -109,6 +123,7 @@ class References:
         for label, value, before in self._contents
         if not _same(_content(value), before)
       ],
+      *[label for label, cell, was in self._cells if _cell(cell) is not was],
       *_differences('jax.config.', self._config, _config()),
       *_differences('environment variable ', self._flags, _flags()),
     ]
@@ -122,34 +137,71 @@ class References:
         if inspect.isclass(value) and value.__module__ == name:
           yield f'{name}.{key}', vars(value)
 
-  def _added(self) -> list[str]:
-    found = []
-    for label, (namespace, before) in self._keys.items():
-      if len(namespace) > len(before):
-        found += [
-          f'{label}.{key}'
-          for key in namespace.keys() - before
-          if key not in _ADDED
-          and not isinstance(namespace[key], types.ModuleType)
-        ]
-    return found
+  def _places(self, library: places.Library) -> Iterator[places.Place]:
+    for name, module in self._modules.items():
+      if name in self._ours:
+        yield from places.own(name, module)
+      elif _package(name) in _PACKAGES:
+        yield from library.places(name, module)
+      else:
+        yield from places.outer(name, module)
+
+  def _added(self) -> Iterator[str]:
+    """New names, in what is ours; elsewhere those that hide another."""
+    for label, namespace, before in self._keys:
+      for key in _new(namespace, before):
+        if not isinstance(namespace[key], types.ModuleType):
+          yield f'{label}.{key}'
+    for label, namespace, free in self._free:
+      if not free.isdisjoint(namespace):
+        yield from (f'{label}.{key}' for key in free & namespace.keys())
+    for label, table, before in self._registered:
+      if any(map(self._has_met, _new(table, before))):
+        yield label
+    for label, owner, before in self._inherited:
+      for key in _new(vars(owner), before):
+        if callable(vars(owner)[key]) and _is_inherited(owner, key):
+          yield f'{label}.{key}'
 
   def _replaced_modules(self) -> list[str]:
     return [
       f'module {name}'
       for name, module in self._modules.items()
       if sys.modules.get(name) is not module
+    ] + [
+      f'module {name}'
+      for name in sys.modules.keys() - self._loaded
+      if _package(name) in _WHOLE and not self._is_itself(name)
     ]
+
+  def _is_itself(self, name: str) -> bool:
+    """Whether a module that was loaded meanwhile is what its name says."""
+    module = sys.modules[name]
+    path = getattr(module, '__file__', None)
+    return getattr(module, '__name__', None) == name and (
+      path is None or self._origins.of_code(path) in blame.OTHERS
+    )
+
+
+def _new(namespace: Mapping[Any, Any], before: frozenset[Any]) -> list[Any]:
+  """Keys that a namespace has got."""
+  if before.issuperset(namespace):
+    return []
+  return [key for key in namespace.keys() - before if key not in _ADDED]
+
+
+def _is_inherited(owner: Any, name: str) -> bool:
+  """Whether an attribute of an object or a class hides one of a class."""
+  classes = owner.__mro__[1:] if inspect.isclass(owner) else type(owner).__mro__
+  return any(name in vars(kind) for kind in classes)
 
 
 class _Comparison:
   """Compares many references, by identity, at the speed of C."""
 
-  def __init__(self, places: list[_Place]):
-    self._namespaces = [place[0] for place in places]
-    self._names = [place[1] for place in places]
-    self._values = [place[2] for place in places]
-    self._labels = [place[3] for place in places]
+  def __init__(self, found: Iterable[places.Place]):
+    columns = zip(*found, strict=True)
+    self._namespaces, self._keys, self._values, self._labels = columns
     # Of its own, as those of the module could be replaced.
     self._get, self._is, self._map = operator.getitem, operator.is_, map
     self._every = all
@@ -159,7 +211,7 @@ class _Comparison:
       if self._every(
         self._map(
           self._is,
-          self._map(self._get, self._namespaces, self._names),
+          self._map(self._get, self._namespaces, self._keys),
           self._values,
         )
       ):
@@ -169,27 +221,15 @@ class _Comparison:
     nothing = object()
     return [
       label
-      for namespace, name, value, label in zip(
-        self._namespaces, self._names, self._values, self._labels, strict=True
+      for namespace, key, value, label in zip(
+        self._namespaces, self._keys, self._values, self._labels, strict=True
       )
-      if namespace.get(name, nothing) is not value
+      if namespace.get(key, nothing) is not value
     ]
 
 
-def _places(
-  module_name: str, module: types.ModuleType, ours: bool
-) -> Iterator[_Place]:
-  """The references of a module and, if they are its own, of its classes."""
-  for name, value in list(vars(module).items()):
-    if name[:2] == '__' and name != '__import__':
-      continue
-    if not callable(value) and (value is None or not ours):
-      continue
-    yield vars(module), name, value, f'{module_name}.{name}'
-    if inspect.isclass(value) and (value.__module__ == module_name or not ours):
-      for key, member in list(vars(value).items()):
-        if callable(member) or isinstance(member, _DESCRIPTORS):
-          yield vars(value), key, member, f'{module_name}.{name}.{key}'
+def _package(module_name: str) -> str:
+  return module_name.partition('.')[0]
 
 
 def _is_ours(module: types.ModuleType, origins: blame.Origins) -> bool:
@@ -231,10 +271,11 @@ def _differ(now: dict[Any, Any], before: dict[Any, Any]) -> bool:
   )
 
 
-def _is_critical(place: _Place) -> bool:
-  label = place[3]
-  module, _, name = label.rpartition('.')
-  return label.startswith(_CRITICAL) or name in _CRITICAL_NAMES.get(module, ())
+def _is_critical(place: places.Place) -> bool:
+  module, _, name = place.label.rpartition('.')
+  return place.label.startswith(_CRITICAL) or name in _CRITICAL_NAMES.get(
+    module, ()
+  )
 
 
 def _config() -> dict[str, Any]:

@@ -165,7 +165,7 @@ def load(
   Raises:
     UsageError: functions are missing.
   """
-  from algoperf import loader, older_api
+  from algoperf import loader, older_api, short_form  # Imports jax.
 
   tree = source_tree.read(source.path)
   notes = tuple(map(str, older_api.adapt(tree)))
@@ -175,8 +175,6 @@ def load(
   defined = {name for name in vars(module) if callable(getattr(module, name))}
   _check_functions(source, defined)
   if SHORT_FORM in defined and not _is_full(defined):
-    from algoperf import short_form  # Imports jax.
-
     submission = short_form.lift(module)
   else:
     submission = _lifted(tree, _functions(module))

@@ -13,9 +13,11 @@ _CHEATS = _ROOT / 'tests' / 'cheats'
 
 # What is said of each cheat that does it all in one call: a step does them all.
 _AT_ONCE = {
+  'added_lowering': 'changes jax._src.interpreters.mlir._platform_specific',
   'at_exit': 'runs code at exit in at_exit.py:13',
   'by_harness': 'in by_harness.py',
   'changed_directory': 'in changed_directory.py',
+  'closures': 'changes flax.linen.module.apply',
   'defaults': 'changes algoperf.clock.SubmissionClock.enter',
   'descriptor': 'uses a file by its number in descriptor.py',
   'descriptor_by_connection': 'uses a file by its number in descriptor_by_c',
@@ -42,6 +44,9 @@ _AT_ONCE = {
   'frames_of_queue': 'looks at frames in frames_of_queue.py',
   'frames_of_threads': 'searches the objects of the process in frames_of_th',
   'garbage': 'searches the objects of the process in garbage.py',
+  'hidden_method': 'changes jax._src.lax.lax.argmax_p.bind',
+  'hidden_method_of_class': 'changes sacrebleu.metrics.bleu.BLEU.corpus_score',
+  'keyword_defaults': 'changes jax._src.nn.functions.one_hot(axis=)',
   'logs_results': "logs 'validation/accuracy'",
   'memory_file': 'in memory_file.py',
   'mutated_table': 'changes tests.toy.SPLIT_SIZES',
@@ -53,27 +58,35 @@ _AT_ONCE = {
   'patched_base_target_test': 'changes algoperf.spec.Goal.reached',
   'patched_by_type': 'changes algoperf.clock.SubmissionClock.timed',
   'patched_code': 'alters algoperf.evaluation.is_finite',
+  'patched_constant': 'changes sacrebleu.metrics.bleu.MAX_NGRAM_ORDER',
+  'patched_contextlib': 'changes contextlib.suppress',
   'patched_evaluation': 'changes algoperf.evaluation._PREFIXES',
   'patched_fence': 'changes jax.block_until_ready',
   'patched_globals': 'changes tests.toy.jnp',
   'patched_jax_core': 'changes jax._src.interpreters.mlir.lower_jaxpr_to_mo',
   'patched_jnp': 'changes jax.numpy.asarray',
   'patched_loss': 'changes tests.toy.Workload.loss_fn',
+  'patched_lowering': 'changes jax._src.interpreters.mlir._lowerings',
   'patched_mode': 'changes algoperf.spec.ForwardPassMode.__eq__',
   'patched_monotonic': 'changes time.monotonic',
   'patched_numpy_core': 'changes numpy._core._methods.umr_sum',
   'patched_perf_counter': 'changes time.perf_counter',
+  'patched_primitive': 'changes jax._src.lax.lax.argmax_p.abstract_eval',
   'patched_sum': 'changes builtins.sum',
   'patched_time': 'changes time.time',
+  'patched_tokenizer': 'changes sacrebleu.metrics.bleu._TOKENIZERS',
   'pathlib_write': 'in pathlib_write.py',
+  'planted_module': 'changes module sacrebleu.tokenizers.tokenizer_zh',
   'precision': 'changes jax.config.jax_default_matmul_precision',
   'process': 'starts a process (true) in process.py',
   'process_by_copy': 'starts a process in process_by_copy.py',
+  'raised_signal': 'sends a signal in raised_signal.py',
   'records_writer': 'in records_writer.py',
   'removes_records': 'in removes_records.py',
   'replaced_module': 'changes module algoperf.seeds',
   'set_target_on_workload': 'alters workload._goal',
   'shadowed_builtin': 'changes algoperf.evaluation.float',
+  'shadowed_in_library': 'changes sacrebleu.metrics.bleu.min',
   'shared_config': 'changes tests.toy._GOAL',
   'shared_memory': 'in shared_memory.py',
   'signal_below': 'handles signals in signal_below.py',
@@ -82,8 +95,8 @@ _AT_ONCE = {
   'symbolic_link': 'in symbolic_link.py',
   'thread_by_hand': 'starts a thread by hand in thread_by_hand.py',
   'trace_by_threading': 'traces the process in trace_by_threading.py',
-  'traces_by_callback': 'traces the process in traces_by_callback.py',
   'traces': 'traces the process in traces.py',
+  'traces_by_callback': 'traces the process in traces_by_callback.py',
   'unseen_library': 'uses pyarrow, which opens files unseen, in unseen_lib',
   'unseen_loaded': 'uses sentencepiece, which opens files unseen, in unseen',
   'validation_files': 'in validation_files.py',
@@ -137,6 +150,7 @@ _LONG = {
   'thread_of_library_code',
   'weak_callback',
 }
+_NO_CHEATS = ('honest', 'idle', 'busy')
 _HARMLESS = [name for name, like in _WITHOUT_EFFECT.items() if like == 'honest']
 _LIKE_HARMLESS = ['idle'] * len(_HARMLESS)  # They draw as many batches.
 _FOUND = _AT_ONCE | _ALONE
@@ -167,19 +181,19 @@ def _together(names):
 
 @pytest.fixture(scope='module')
 def outcomes(data_dir):
-  alone = ['honest', 'idle', 'altered_results', *sorted(_ALONE.keys() - _LONG)]
+  alone = [*_NO_CHEATS, 'altered_results', *sorted(_ALONE.keys() - _LONG)]
   joined = map(_together, (_AT_ONCE, _HARMLESS, _LIKE_HARMLESS))
   return _run([*_paths(alone), *joined], data_dir)
 
 
 def test_every_cheat_is_expected_to_come_to_something():
   there = {path.stem for path in _CHEATS.glob('*.py')}
-  others = {'run', 'together', 'honest', 'idle'}
+  others = {'run', 'together', *_NO_CHEATS}
   assert there - others == _FOUND.keys() | _WITHOUT_EFFECT.keys()
   assert not _AT_ONCE.keys() & _ALONE.keys()
 
 
-@pytest.mark.parametrize('name', ['honest', 'idle'])
+@pytest.mark.parametrize('name', _NO_CHEATS)
 def test_an_honest_one_is_not_flagged(name, outcomes):
   assert outcomes[name]['violations'] == []
   assert outcomes[name]['status'] == 'max_steps'

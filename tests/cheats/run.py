@@ -13,6 +13,7 @@ import sys
 import tempfile
 import types
 
+import flax.linen  # noqa: F401  As the workloads do.
 import jax
 import numpy as np
 import sentencepiece  # noqa: F401  As the workloads do.
@@ -30,6 +31,7 @@ from algoperf import scalars as scalars_lib
 from algoperf import submission as submission_lib
 from algoperf import trial as trial_lib
 from tests import toy
+from workloads.wmt import bleu  # noqa: F401  As the workloads do.
 
 _STEPS = 3
 _TOGETHER = pathlib.Path(__file__).with_name('together.py')

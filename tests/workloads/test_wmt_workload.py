@@ -1,6 +1,8 @@
 """Dimensions: N examples, B batch, T target length, V vocabulary."""
 
 import dataclasses
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -52,6 +54,16 @@ def test_bleu_matches_algoperf():
   first = bleu.corpus_bleu(HYPOTHESES[:1], REFERENCES[:1])
   assert first == pytest.approx(42.38365628277778, abs=1e-9)
   assert bleu.corpus_bleu(['a b'], ['a b c']) == 0
+
+
+def test_bleu_loads_nothing_later():
+  """When a submission could have altered it."""
+  code = (
+    'import sys; from workloads.wmt import bleu; before = set(sys.modules); '
+    'assert bleu.corpus_bleu(["a"] * 9, ["a"] * 9) == 0; '
+    'assert not {m for m in sys.modules.keys() - before if "sacre" in m}'
+  )
+  subprocess.run([sys.executable, '-c', code], check=True)
 
 
 def test_all_workloads_are_registered():

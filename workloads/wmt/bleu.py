@@ -1,6 +1,7 @@
 """How alike translations and references are."""
 
 import sacrebleu
+import sacrebleu.tokenizers.tokenizer_13a
 
 
 def corpus_bleu(hypotheses: list[str], references: list[str]) -> float:
