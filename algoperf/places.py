@@ -6,7 +6,6 @@ changes as it goes (counters, caches) is left out.
 """
 
 from collections.abc import Iterator, Mapping
-import inspect
 import types
 from typing import Any, NamedTuple
 
@@ -53,10 +52,15 @@ def _named(
 ) -> Iterator[Place]:
   label = f'{module_name}.{name}'
   yield Place(vars(module), name, value, label)
-  if inspect.isclass(value) and (foreign or value.__module__ == module_name):
+  if _is_class(value) and (foreign or value.__module__ == module_name):
     for key, member in list(vars(value).items()):
-      if callable(member) or isinstance(member, _DESCRIPTORS):
+      if callable(member) or issubclass(type(member), _DESCRIPTORS):
         yield Place(vars(value), key, member, f'{label}.{key}')
+
+
+def _is_class(value: Any) -> bool:
+  """Whether it is one, without asking it: it may be one that is yet to load."""
+  return issubclass(type(value), type)
 
 
 def _is_constant(name: str, value: Any) -> bool:
@@ -107,7 +111,7 @@ class Library:
       inside = self._entries
     elif not self._is_theirs(value):
       return
-    elif inspect.isclass(value):
+    elif _is_class(value):
       inside = self._members
     else:
       inside = self._attributes
@@ -155,5 +159,5 @@ class Library:
         yield from self._within(member, f'{label}.{key}', depth + 1)
 
   def _is_theirs(self, value: Any) -> bool:
-    kind = value if inspect.isclass(value) else type(value)
+    kind = value if _is_class(value) else type(value)
     return str(kind.__module__).partition('.')[0] in self._packages

@@ -14,11 +14,14 @@ import jax
 
 from algoperf import blame, places
 
-# Packages of which constants and tables count, beside functions and classes. Of
-# Python's own all modules do, of these two only the first: Grain puts functions
-# of its own in their places as it goes.
+# Of these packages constants and tables count, beside functions and classes.
 _PACKAGES = ('numpy', 'jax', 'jaxlib', 'flax', 'optax', 'sacrebleu')
-_ALONE = ('grain', 'sentencepiece')
+# Of these only functions and classes; of Grain its first module: the others put
+# functions of their own in their places as they go.
+_OTHERS = {
+  *sys.stdlib_module_names,
+  *('array_record', 'etils', 'ml_dtypes', 'PIL', 'sentencepiece'),
+}
 _WHOLE = (*_PACKAGES, 'grain', 'algoperf', 'workloads')
 _BUILTINS = frozenset(vars(builtins))
 # The clock, the fence and the loop: compared after every step.
@@ -65,9 +68,10 @@ class References:
       name: module
       for name, module in modules
       if name in self._ours
-      or name in _ALONE
+      or name == 'grain'
+      or name.startswith('tensorflow_datasets.core')
       or _package(name) in _PACKAGES
-      or _package(name) in sys.stdlib_module_names
+      or _package(name) in _OTHERS
     }
     library = places.Library(_PACKAGES)
     found = list(self._places(library))
