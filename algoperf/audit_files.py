@@ -1,7 +1,7 @@
 """Which files a submission may use: what Python tells of them, judged.
 
-It may read what everybody has, and sources beside it; never the benchmark's
-data, nor anything of the experiment.
+It may read what everybody has, and sources of its own, as long as an algorithm
+may be; never the benchmark's data, nor anything of the experiment.
 """
 
 from collections.abc import Callable, Collection
@@ -14,7 +14,8 @@ from algoperf import blame
 
 _SYSTEM = ('/proc/', '/sys/', '/dev/', '/etc/', '/usr/', '/lib', '/opt/')
 _MEMORY = ('/dev/shm', '/dev/mem', '/dev/fd')
-_SOURCES = ('.py', '.json', '.toml', '.so')
+_SOURCES = ('.py', '.json', '.toml')
+_SOURCE_BYTES = 1 << 20
 
 CHANGES = """
   os.rename os.remove os.truncate os.link os.symlink os.rmdir os.mkdir os.chmod
@@ -56,6 +57,18 @@ class Files:
     self._data = os.path.realpath(data_dir) + os.sep
     self._experiment = os.path.realpath(experiment) + os.sep
     self._sanctioned = sanctioned
+    self._sources: dict[str, int] = {}
+
+  def source(self, path: str | pathlib.Path) -> None:
+    """Takes note of a source that a submission consists of."""
+    path = os.path.realpath(path)
+    self._sources[path] = os.path.getsize(path)
+    size = sum(self._sources.values())
+    if size > _SOURCE_BYTES:
+      self._report(
+        f'has {size} bytes of source with {os.path.basename(path)}, more than '
+        f'an algorithm needs ({_SOURCE_BYTES})'
+      )
 
   def on_open(
     self, args: tuple[Any, ...], frame: types.FrameType | None
@@ -78,6 +91,9 @@ class Files:
       what = f'reads benchmark data ({path})'
     elif not self._may_open(path, writes):
       what = f'{"writes" if writes else "reads"} {path}'
+    elif self._is_source(path, writes) and culprit(frame, blame.OTHERS):
+      self.source(path)
+      return
     else:
       return
     if place := culprit(frame, blame.OTHERS, self._sanctioned):
@@ -93,6 +109,14 @@ class Files:
     if path.startswith(_SYSTEM):
       return not path.startswith(_MEMORY) and not path.endswith('/mem')
     return installed or path.endswith(_SOURCES) or os.path.isdir(path)
+
+  def _is_source(self, path: str, writes: bool) -> bool:
+    return (
+      not writes
+      and path.endswith(_SOURCES)
+      and self._origins.of_path(path) not in blame.OTHERS
+      and os.path.isfile(path)
+    )
 
   def on_change(
     self, args: tuple[Any, ...], frame: types.FrameType | None

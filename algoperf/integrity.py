@@ -29,7 +29,6 @@ from algoperf import submission as submission_lib
 
 STATUS = 'disqualified'
 
-_SOURCE_BYTES = 1 << 20
 _CLOCK_TOLERANCE, _CLOCK_SECONDS = 0.01, 0.05
 
 
@@ -66,14 +65,16 @@ class Guard:
       [source.path.parent if in_folder else source.path], harness
     )
     sanctioned = (lent.queue.__code__, watched.Evaluation.__call__.__code__)
-    files = audit_files.Files(
+    self._files = audit_files.Files(
       self._origins,
       self.report,
       data_dir=data_dir,
       experiment=pathlib.Path(experiment),
       sanctioned=sanctioned,
     )
-    self._audit = audit.Audit(self._origins, self.report, files, sanctioned)
+    self._audit = audit.Audit(
+      self._origins, self.report, self._files, sanctioned
+    )
     self._references: references.References | None = None
     self._seconds = self._timed_before = 0.0
 
@@ -116,12 +117,7 @@ class Guard:
 
   def loaded(self) -> None:
     """To be called once the submission is imported."""
-    size = self._source.path.stat().st_size
-    if size > _SOURCE_BYTES:
-      self.report(
-        f'{self._source.path.name} has {size} bytes, more than an algorithm '
-        f'needs ({_SOURCE_BYTES})'
-      )
+    self._files.source(self._source.path)
     self.check()
 
   def submission(

@@ -154,7 +154,7 @@ class References:
     """New names, in what is ours; elsewhere those that hide another."""
     for label, namespace, before in self._keys:
       for key in _new(namespace, before):
-        if not isinstance(namespace[key], types.ModuleType):
+        if not isinstance(namespace.get(key), types.ModuleType):
           yield f'{label}.{key}'
     for label, namespace, free in self._free:
       if not free.isdisjoint(namespace):
@@ -164,7 +164,7 @@ class References:
         yield label
     for label, owner, before in self._inherited:
       for key in _new(vars(owner), before):
-        if callable(vars(owner)[key]) and _is_inherited(owner, key):
+        if callable(vars(owner).get(key)) and _is_inherited(owner, key):
           yield f'{label}.{key}'
 
   def _replaced_modules(self) -> list[str]:
@@ -180,7 +180,7 @@ class References:
 
   def _is_itself(self, name: str) -> bool:
     """Whether a module that was loaded meanwhile is what its name says."""
-    module = sys.modules[name]
+    module = sys.modules.get(name)
     path = getattr(module, '__file__', None)
     return getattr(module, '__name__', None) == name and (
       path is None or self._origins.of_code(path) in blame.OTHERS
@@ -189,9 +189,10 @@ class References:
 
 def _new(namespace: Mapping[Any, Any], before: frozenset[Any]) -> list[Any]:
   """Keys that a namespace has got."""
-  if before.issuperset(namespace):
+  now = list(namespace)  # At once: other threads may add to it.
+  if before.issuperset(now):
     return []
-  return [key for key in namespace.keys() - before if key not in _ADDED]
+  return [key for key in now if key not in before and key not in _ADDED]
 
 
 def _is_inherited(owner: Any, name: str) -> bool:

@@ -48,6 +48,7 @@ _AT_ONCE = {
   'hidden_method_of_class': 'changes sacrebleu.metrics.bleu.BLEU.corpus_score',
   'keyword_defaults': 'changes jax._src.nn.functions.one_hot(axis=)',
   'logs_results': "logs 'validation/accuracy'",
+  'long_source': 'bytes of source with weights.json, more than an algori',
   'memory_file': 'in memory_file.py',
   'mutated_table': 'changes tests.toy.SPLIT_SIZES',
   'native_code': 'uses native code in native_code.py',
