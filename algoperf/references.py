@@ -24,7 +24,7 @@ _OTHERS = {
 }
 _WHOLE = (*_PACKAGES, 'grain', 'algoperf', 'workloads')
 _BUILTINS = frozenset(vars(builtins))
-# The clock, the fence and the loop: compared after every step.
+# The clock, the fence and the loop: compared between evaluations as well.
 _CRITICAL = (
   'algoperf.trial',
   'algoperf.clock',
