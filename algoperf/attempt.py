@@ -7,7 +7,6 @@ import functools
 import math
 import pathlib
 import sys
-import types
 from typing import Any
 
 import jax
@@ -15,13 +14,12 @@ import jax
 from algoperf import benchmark as benchmark_lib
 from algoperf import clock as clock_lib
 from algoperf import (
-  device_axis,
   dispatch,
   endings,
-  evaluation,
   events,
   integrity,
   journal,
+  placement,
   properties,
   records,
   resume,
@@ -188,14 +186,13 @@ class Attempt:
     queue = workload.build_input_queue(
       keys.data, 'train', self._spec.data_dir, batch_size
     )
-    evaluate = functools.partial(
-      evaluation.evaluate, workload, data_dir=self._spec.data_dir
-    )
-    arrays = sharding
-    if submission.device_axis:
-      arrays, evaluate = device_axis, device_axis.without_axis(evaluate)
-    self._state = _initial_state(
-      workload, submission, arrays, keys, hyperparameters
+    placed = placement.Placement(submission)
+    self._state = placed.state(
+      placed.model(workload, keys.model),
+      workload,
+      submission,
+      hyperparameters,
+      keys,
     )
     checkpoints = self._checkpoints(queue)
     ending = trial_lib.Trial(
@@ -203,11 +200,14 @@ class Attempt:
       submission=submission,
       hyperparameters=hyperparameters,
       rules=self._rules,
-      queue=(arrays.place_batch(batch, batch_size) for batch in queue),
+      queue=placed.batches(queue, batch_size),
       step_keys=seeds.StepKeySequence(keys.loop, max(0, self._state.step - 1)),
       clock=self._clock,
       evaluate=self._guard.evaluation(
-        functools.partial(self._urgently, evaluate), self._clock
+        functools.partial(
+          self._urgently, placed.evaluation(workload, self._spec.data_dir)
+        ),
+        self._clock,
       ),
       recorder=self._journal.record,
       throttle=dispatch.Throttle().step,
@@ -247,27 +247,6 @@ class Attempt:
   ) -> dict[str, float]:
     with self._stop.urgently():
       return evaluate(*args)
-
-
-def _initial_state(
-  workload: spec.Workload,
-  submission: submission_lib.Submission,
-  arrays: types.ModuleType,
-  keys: seeds.TrialKeys,
-  hyperparameters: spec.Hyperparameters,
-) -> trial_lib.TrainState:
-  """What is trained, placed by `arrays`: `sharding` or `device_axis`."""
-  params, model_state = map(
-    arrays.replicate, workload.init_model_fn(keys.model)
-  )
-  optimizer_state = submission.init_optimizer_state(
-    workload, params, model_state, hyperparameters, keys.optimizer
-  )
-  return trial_lib.TrainState(
-    optimizer_state=arrays.settle(optimizer_state),
-    params=params,
-    model_state=model_state,
-  )
 
 
 def _new_workload(name: str) -> spec.Workload:

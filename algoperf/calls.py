@@ -6,10 +6,7 @@ from typing import Any
 
 from algoperf import lent, spec
 
-# Seconds between looks, each of which takes 0.1 ms when nothing is in a cache.
-# What is not told before an evaluation counts after it: less than `integrity`
-# lets the clock be off.
-PERIOD = 0.03
+PERIOD = 0.1  # Seconds between looks: one takes 0.1 ms with nothing in a cache.
 
 
 class Calls:
@@ -22,7 +19,7 @@ class Calls:
   def __init__(
     self,
     lend: Callable[[], spec.Workload],
-    timed: Callable[[float], None],
+    look: Callable[[], None],
     initialising: Callable[[bool], None],
     now: Callable[[], float] = time.monotonic,
   ):
@@ -30,20 +27,24 @@ class Calls:
 
     Args:
       lend: makes the submission's workload, once the runner's has parameters.
-      timed: told how long calls took, after them and at least `PERIOD` apart:
-        it looks at much.
+      look: called after calls, at least `PERIOD` apart: it looks at much.
       initialising: told when init_optimizer_state begins, and ends.
       now: a monotonic clock.
     """
     self._lend = lend
-    self._timed = timed
+    self._look = look
     self._initialising = initialising
-    self._seconds, self._told = 0.0, now()
     self._now = now
+    self._seconds, self._looked = 0.0, now()
     self._workload: spec.Workload | None = None
     self._types: spec.ParameterTypeTree = None
     self._queue: tuple[Any, Iterator[spec.Batch]] = None, iter(())
     self._results: spec.EvalResults = []
+
+  @property
+  def seconds(self) -> float:
+    """What all calls took that are timed."""
+    return self._seconds
 
   def initial(self, function: spec.InitOptimizerFn) -> spec.InitOptimizerFn:
     """init_optimizer_state: untimed, and the first to see the workload."""
@@ -57,7 +58,7 @@ class Calls:
       self._initialising(True)
       state = function(self._workload, *args)
       self._initialising(False)
-      self._timed(0.0)
+      self._look()
       return state
 
     return init_optimizer_state
@@ -103,7 +104,6 @@ class Calls:
   def _after(self, start: float) -> None:
     now = self._now()
     self._seconds += now - start
-    if now - self._told > PERIOD:
-      seconds, self._seconds = self._seconds, 0.0
-      self._timed(seconds)
-      self._told = self._now()
+    if now - self._looked > PERIOD:
+      self._look()
+      self._looked = self._now()

@@ -76,7 +76,8 @@ class Guard:
       self._origins, self.report, self._files, sanctioned
     )
     self._references: references.References | None = None
-    self._seconds = self._timed_before = 0.0
+    self._calls: calls.Calls | None = None
+    self._spent = self._timed = 0.0  # At the evaluation before.
 
   def start(self) -> None:
     """To be called when nothing of the submission has run yet."""
@@ -133,9 +134,9 @@ class Guard:
       workload: the harness's.
       fresh: makes another one like it, without a goal.
     """
-    made = calls.Calls(
+    made = self._calls = calls.Calls(
       lambda: lent.workload(workload, fresh()),
-      self.timed,
+      self.look,
       self._audit.initialising,
     )
     prepare = submission.prepare_for_eval
@@ -147,13 +148,11 @@ class Guard:
       prepare_for_eval=prepare and made.by_keyword(prepare),
     )
 
-  def timed(self, seconds: float) -> None:
-    """Takes note of time spent in a call, and looks whether all is well."""
-    self._seconds += seconds
+  def look(self) -> None:
+    """Compares what is needed between evaluations."""
     for name in self._references.critical():
       self.report(f'changes {name}')
-    if self._violations:
-      self.raise_if_violated()
+    self.raise_if_violated()
 
   def evaluation(
     self,
@@ -161,7 +160,7 @@ class Guard:
     clock: clock_lib.SubmissionClock,
   ) -> Callable[..., dict[str, float]]:
     """The same evaluation, of copies and under watch."""
-    self._timed_before = clock.timed
+    self._timed = clock.timed
 
     def check() -> None:
       self._check_clock(clock.timed)
@@ -177,8 +176,8 @@ class Guard:
 
   def _check_clock(self, timed: float) -> None:
     """Compares submission time with what was measured around each call."""
-    spent, self._seconds = self._seconds, 0.0
-    passed, self._timed_before = timed - self._timed_before, timed
+    spent, self._spent = self._calls.seconds - self._spent, self._calls.seconds
+    passed, self._timed = timed - self._timed, timed
     if passed < spent * (1 - _CLOCK_TOLERANCE) - _CLOCK_SECONDS:
       self.report(
         f'its clock counts {passed:.2f} s where its functions took '

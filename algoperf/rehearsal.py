@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 import dataclasses
-import functools
 from typing import Any
 
 import jax
@@ -10,11 +9,9 @@ import numpy as np
 
 from algoperf import clock as clock_lib
 from algoperf import (
-  device_axis,
-  evaluation,
   integrity,
+  placement,
   seeds,
-  sharding,
   snapshot,
   spec,
 )
@@ -85,29 +82,16 @@ class Rehearsal:
     keys = seeds.trial_keys(0, ruleset)
     workload = workload.with_goal(_GOAL)
     workload.attach_metrics_logger(scalars_lib.ScalarBuffer())
-    arrays, evaluate = (
-      sharding,
-      functools.partial(evaluation.evaluate, workload, data_dir=data_dir),
-    )
-    if submission.device_axis:
-      arrays, evaluate = device_axis, device_axis.without_axis(evaluate)
-    params, model_state = map(
-      arrays.replicate, workload.init_model_fn(keys.model)
-    )
     batch_size = _BATCH_SIZE * jax.device_count()
     self._queue = workload.build_input_queue(
       keys.data, 'train', data_dir, batch_size
     )
-    self._model = jax.tree.map(_kind, (params, model_state))
+    placed = placement.Placement(submission)
+    model = placed.model(workload, keys.model)
+    self._model = jax.tree.map(_kind, model)
     submission = guard.submission(checked(submission), workload, fresh)
-    self._state = trial_lib.TrainState(
-      optimizer_state=arrays.settle(
-        submission.init_optimizer_state(
-          workload, params, model_state, hyperparameters, keys.optimizer
-        )
-      ),
-      params=params,
-      model_state=model_state,
+    self._state = placed.state(
+      model, workload, submission, hyperparameters, keys
     )
     self._fresh = {
       name: snapshot.Fresh.of(getattr(self._state, name)) for name in _TREES
@@ -117,10 +101,10 @@ class Rehearsal:
       submission=submission,
       hyperparameters=hyperparameters,
       rules=trial_lib.Rules(budget=_SECONDS, eval_every_steps=1),
-      queue=(arrays.place_batch(b, batch_size) for b in self._queue),
+      queue=placed.batches(self._queue, batch_size),
       step_keys=seeds.StepKeySequence(keys.loop),
       clock=clock,
-      evaluate=guard.evaluation(evaluate, clock),
+      evaluate=guard.evaluation(placed.evaluation(workload, data_dir), clock),
       recorder=_Recorder(),
       throttle=self._check,
     )
