@@ -265,6 +265,7 @@ def test_a_board_grows(tmp_path: pathlib.Path, make_board: MakeBoard):
   assert grown.source == 'me; you'
   assert grown.hours == f'{first.hours}; 1.5 h, 2026-11-27 to 2026-11-28'
   assert grown.command.startswith(first.command)
+  assert str(tmp_path) not in grown.command
   # As if all had been made at once.
   write_mini(tmp_path / 'first', 'c')
   make_board(tmp_path / 'first', *one, f'--output={whole}')
