@@ -119,12 +119,9 @@ def scale_by_shampoo(
     )
     graft, nu = _normalized_rmsprop(grads, state.nu, count, b2)
     flat, structure = jax.tree.flatten(graft)
-    directions = jax.tree.unflatten(
-      structure,
-      [
-        _direction(*leaf, started=count >= start)
-        for leaf in zip(flat, parts, new_roots, strict=True)
-      ],
+    leaves = zip(flat, parts, new_roots, strict=True)
+    directions = structure.unflatten(
+      _direction(*leaf, started=count >= start) for leaf in leaves
     )
     mu = optax.tree.update_moment(directions, state.mu, b1, 1)
     ahead = optax.tree.update_moment(directions, mu, b1, 1)
