@@ -1,17 +1,15 @@
 """Real processes, really killed: `scripts/chaos` in small, on the toy."""
 
 import contextlib
-import importlib.machinery
-import importlib.util
 import os
 import pathlib
-import sys
 import textwrap
 from typing import Any
 
 import pytest
 
 from algoperf import supervisor
+from tests import scripts
 from tests.algoperf import style_steps, toy_worker
 
 _ROOT = pathlib.Path(__file__).parents[2]
@@ -49,17 +47,6 @@ _BENCHMARK = textwrap.dedent("""\
 _STEPS = 120  # More than are made before it is disturbed.
 
 
-def script():
-  loader = importlib.machinery.SourceFileLoader(
-    'chaos', str(_ROOT / 'scripts' / 'chaos')
-  )
-  module_spec = importlib.util.spec_from_loader('chaos', loader)
-  module = importlib.util.module_from_spec(module_spec)
-  sys.modules['chaos'] = module
-  loader.exec_module(module)
-  return module
-
-
 @contextlib.contextmanager
 def toy_trials(folder: pathlib.Path, devices: int = 1, **settings: Any):
   """The undisturbed trial on the toy, and what disturbs others."""
@@ -76,7 +63,7 @@ def toy_trials(folder: pathlib.Path, devices: int = 1, **settings: Any):
     patch.setattr(supervisor, 'WORKER', toy_worker.__name__)
     patch.setenv('PYTHONPATH', path)
     patch.setenv('XLA_FLAGS', flags)
-    yield script().prepare(
+    yield scripts.load('chaos').prepare(
       folder,
       'toy',
       steps=_STEPS,

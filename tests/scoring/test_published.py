@@ -4,8 +4,6 @@ import collections
 from collections.abc import Callable
 import dataclasses
 import hashlib
-import importlib.machinery
-import importlib.util
 import itertools
 import json
 import math
@@ -13,7 +11,6 @@ import pathlib
 import subprocess
 import sys
 import tomllib
-import types
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -26,6 +23,7 @@ from algoperf import spec
 import scoring
 from scoring import bootstrap, published, question, studies
 from scoring import rows as rows_lib
+from tests import scripts
 from tests.scoring import logs_on_disk
 
 MakeBoard = Callable[..., None]
@@ -219,16 +217,6 @@ def write_mini(root: pathlib.Path, submissions: str, **changes: object) -> None:
       (directory / 'trial.json').write_text(json.dumps(details | changes))
 
 
-@pytest.fixture(scope='module')
-def script() -> types.ModuleType:
-  path = str(ROOT / 'scripts/published_table')
-  loader = importlib.machinery.SourceFileLoader('published_table', path)
-  found = importlib.util.spec_from_loader(loader.name, loader)
-  module = importlib.util.module_from_spec(found)
-  loader.exec_module(module)
-  return module
-
-
 def test_earlier_logs_take_part_as_a_board_does(tmp_path: pathlib.Path):
   write_mini(tmp_path / 'mine', 'a')
   write_mini(tmp_path / 'earlier', 'b')
@@ -240,7 +228,9 @@ def test_earlier_logs_take_part_as_a_board_does(tmp_path: pathlib.Path):
 
 
 @pytest.fixture
-def make_board(script: types.ModuleType, monkeypatch: pytest.MonkeyPatch):
+def make_board(monkeypatch: pytest.MonkeyPatch):
+  script = scripts.load('published_table')
+
   def call(*arguments: object) -> None:
     monkeypatch.setattr('sys.argv', ['published_table', *map(str, arguments)])
     script.main()

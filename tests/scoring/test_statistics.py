@@ -2,13 +2,9 @@
 
 from collections.abc import Sequence
 import dataclasses
-import importlib.machinery
-import importlib.util
 import itertools
 import math
-import pathlib
 import statistics as stdlib
-import types
 import warnings
 
 from hypothesis import given, settings
@@ -20,9 +16,9 @@ from scipy import stats
 
 from algoperf import spec
 from scoring import bootstrap, intervals, profiles, question, rows, statistics
+from tests import scripts
 
 INF, NAN = math.inf, math.nan
-ROOT = pathlib.Path(__file__).parents[2]
 # Two base workloads, the first of which has a held-out variant.
 COLUMNS = question.Columns.of(('x', 'y'), {'z': 'x'})
 SCORE_COLUMNS = rows.names(statistics.Score)[:7]
@@ -410,19 +406,11 @@ def test_intervals_of_speedups_are_percentiles():
   assert found.low_S[2] == found.high_S[2] == 1.0
 
 
-def simulation() -> types.ModuleType:
-  """scripts/bench/coverage as a module."""
-  path = str(ROOT / 'scripts/bench/coverage')
-  loader = importlib.machinery.SourceFileLoader('coverage_script', path)
-  found = importlib.util.spec_from_loader(loader.name, loader)
-  module = importlib.util.module_from_spec(found)
-  loader.exec_module(module)
-  return module
-
-
 @pytest.mark.parametrize('studies', [3, 5])
 def test_intervals_cover_what_is_stated(studies: int):
-  held = simulation().measure(studies, 120, seed=7, resamples=1000)
+  held = scripts.load('bench/coverage').measure(
+    studies, 120, seed=7, resamples=1000
+  )
   for name, stated in (
     ('scores', intervals.COVERAGE[studies]),
     ('times', intervals.TIMES_COVERAGE[studies]),
@@ -435,7 +423,7 @@ def test_intervals_cover_what_is_stated(studies: int):
 
 
 def test_the_simulation_knows_the_median_of_its_populations():
-  module = simulation()
+  module = scripts.load('bench/coverage')
   truth = module.population(np.random.default_rng(1))
   values = truth.studies(np.random.default_rng(2), 4001)
   certain = np.abs(truth.failing_SxW - 0.5) > 0.05
