@@ -25,6 +25,7 @@ from algoperf import (
   resume,
   seeds,
   sharding,
+  sources,
   spec,
   tuning,
 )
@@ -139,7 +140,7 @@ class Attempt:
     self, workload: spec.Workload
   ) -> tuple[submission_lib.Submission | None, int, BaseException | None]:
     """The submission and its batch size, or what it raised on the way."""
-    source = submission_lib.locate(self._spec.submission_path)
+    source = sources.locate(self._spec.submission_path)
     self._guard = integrity.Guard(
       source,
       self._alarm.violation,

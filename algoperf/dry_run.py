@@ -30,6 +30,7 @@ from algoperf import (
   rehearsal,
   returns,
   source_tree,
+  sources,
   tuning,
 )
 from algoperf import submission as submission_lib
@@ -84,7 +85,7 @@ class DryRun:
     from workloads import registry  # Imports every model.
 
     self._task = task
-    self._source = submission_lib.locate(task.submission)
+    self._source = sources.locate(task.submission)
     self._files = source_tree.read(self._source.path).files
     self._fresh = functools.partial(registry.get, task.workload)
     self._workload = self._fresh()

@@ -13,7 +13,15 @@ import threading
 from typing import Any
 
 from algoperf import benchmark as benchmark_lib
-from algoperf import lint, module_file, older_api, source_tree, spec, tuning
+from algoperf import (
+  lint,
+  module_file,
+  older_api,
+  source_tree,
+  sources,
+  spec,
+  tuning,
+)
 from algoperf import submission as submission_lib
 from algoperf.doctor import Finding
 
@@ -32,7 +40,7 @@ def examine(
   """Reads a submission, then has another process train it for three steps.
 
   Args:
-    reference: as `submission.locate` takes it.
+    reference: as `sources.locate` takes it.
     space: a search space; None for the one beside the submission.
     benchmark: name or file of the definition whose workloads to ask it about.
     dry_run: whether to run any of it.
@@ -40,7 +48,7 @@ def examine(
   Raises:
     UsageError: it cannot run here, in one line.
   """
-  source = submission_lib.locate(reference)
+  source = sources.locate(reference)
   tree = submission_lib.check(source)
   yield Finding(what='submission', found=f'{source.name}: {_names(tree)}')
   yield Finding(what='form', found=_form(tree))
@@ -129,7 +137,7 @@ def _rules(
 
 
 def _dry_run(
-  source: submission_lib.Source, space: pathlib.Path | None, benchmark: str
+  source: sources.Source, space: pathlib.Path | None, benchmark: str
 ) -> Iterator[Finding]:
   """What comes of it, on all families at once."""
   from workloads import registry

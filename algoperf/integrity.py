@@ -20,6 +20,7 @@ from algoperf import (
   calls,
   lent,
   references,
+  sources,
   spec,
   trial,
   watched,
@@ -41,7 +42,7 @@ class Guard:
 
   def __init__(
     self,
-    source: submission_lib.Source,
+    source: sources.Source,
     report: Callable[[str], None],
     *,
     data_dir: str,

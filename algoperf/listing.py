@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from algoperf import benchmark as benchmark_lib
-from algoperf import spec
-from algoperf import submission as submission_lib
+from algoperf import sources, spec
 
 KINDS = ('workloads', 'submissions', 'benchmarks')
 
@@ -69,9 +68,9 @@ def _target(value: float | None) -> str:
 
 def _submissions() -> str:
   rows = []
-  for name in submission_lib.names():
-    source = submission_lib.locate(name)
-    rows.append((name, submission_lib.summary(source)))
+  for name in sources.names():
+    source = sources.locate(name)
+    rows.append((name, sources.summary(source)))
   return _table(('submission', 'what it is'), rows)
 
 

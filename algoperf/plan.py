@@ -6,8 +6,7 @@ import hashlib
 import pathlib
 
 from algoperf import benchmark as benchmark_lib
-from algoperf import records, spec, tuning
-from algoperf import submission as submission_lib
+from algoperf import records, sources, spec, tuning
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,7 +36,7 @@ class Plan:
 
   benchmark: benchmark_lib.Benchmark
   benchmark_path: str
-  source: submission_lib.Source
+  source: sources.Source
   workloads: tuple[str, ...]
   ruleset: str
   search_space: pathlib.Path | None

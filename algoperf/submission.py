@@ -1,24 +1,18 @@
-"""Find, check and load a submission: the code of a training algorithm.
+"""Check and load a submission: the code of a training algorithm.
 
-`locate` and `check` read files and import nothing of the submission; `load`
-runs its code. A submission defines either the functions of AlgoPerf's API or
-only `optimizer(hyperparameters, step_hint)`, see `algoperf.short_form`.
+`check` reads files and imports nothing of the submission; `load` runs its
+code. A submission defines either the functions of AlgoPerf's API or only
+`optimizer(hyperparameters, step_hint)`, see `algoperf.short_form`.
 """
 
-import ast
-from collections.abc import Callable, Iterable, Iterator
-import contextlib
+from collections.abc import Callable
 import dataclasses
-import difflib
 import hashlib
-import importlib.util
 import inspect
 import operator
-import os
-import pathlib
 import types
 
-from algoperf import module_file, source_tree, spec
+from algoperf import module_file, source_tree, sources, spec
 
 FULL_FORM = (
   'get_batch_size',
@@ -35,19 +29,6 @@ _RULE = (
   f'a submission defines {SHORT_FORM}(hyperparameters, step_hint), or all of '
   + ', '.join(FULL_FORM)
 )
-_SPACE_FILE = 'tuning_search_space.json'
-_MODULE_FILES = ('submission.py', '__init__.py')
-_INNER_FOLDERS = ('jax', 'submission', 'src')  # These name no submission.
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Source:
-  """Where a submission is on disk."""
-
-  name: str  # Of its folder, or of its file where that says more.
-  path: pathlib.Path  # The module.
-  digest: str  # SHA-256 of its folder's .py and .json files, and neighbours.
-  search_space: pathlib.Path | None  # Beside it, or where it has its name.
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -64,41 +45,7 @@ class Submission:
   notes: tuple[str, ...] = ()  # What was done so that it runs here.
 
 
-def names() -> list[str]:
-  """The submissions that come with this package."""
-  return sorted(
-    folder.name
-    for folder in _installed().iterdir()
-    if (folder / 'submission.py').is_file()
-  )
-
-
-def locate(reference: str) -> Source:
-  """Finds a submission.
-
-  Args:
-    reference: a Python file, a folder that holds submission.py, the name of a
-      folder in the installed `submissions` package, or a dotted module.
-
-  Raises:
-    UsageError: nothing there; names the near matches.
-  """
-  for candidate in _candidates(reference):
-    if candidate.is_file() and candidate.suffix == '.py':
-      return _source(candidate.resolve())
-    for file in _MODULE_FILES:
-      if (candidate / file).is_file():
-        return _source((candidate / file).resolve())
-  stem = pathlib.PurePath(reference).stem or reference
-  near = difflib.get_close_matches(stem, names(), n=3)
-  hint = f'Did you mean {" or ".join(near)}? ' if near else ''
-  raise spec.UsageError(
-    f'No submission at {reference!r}. {hint}Give a Python file, a folder with '
-    f'submission.py, or one of: {", ".join(names())}.'
-  )
-
-
-def check(source: Source) -> source_tree.SourceTree:
+def check(source: sources.Source) -> source_tree.SourceTree:
   """Checks a submission by reading it, without running any of it.
 
   Raises:
@@ -144,14 +91,8 @@ def is_for_device_axis(tree: source_tree.SourceTree) -> bool:
   return 'jax.pmap' in tree.names and not newer
 
 
-def summary(source: Source) -> str:
-  """The first line of the module's docstring, without running it."""
-  docstring = ast.get_docstring(module_file.parse(source.path)) or ''
-  return docstring.partition('\n')[0]
-
-
 def load(
-  source: Source, before: Callable[[], None] = lambda: None
+  source: sources.Source, before: Callable[[], None] = lambda: None
 ) -> Submission:
   """Imports a submission; whatever its code raises is passed on.
 
@@ -240,82 +181,12 @@ def batch_size(
   return default, f"{said}: batches are the definition's, of {default}"
 
 
-def _installed() -> pathlib.Path:
-  found = importlib.util.find_spec('submissions')
-  return pathlib.Path(found.submodule_search_locations[0])
-
-
-def _candidates(reference: str) -> Iterator[pathlib.Path]:
-  """Paths that a reference may mean, the likeliest first."""
-  if not reference:
-    return
-  yield pathlib.Path(reference).expanduser()
-  parts = reference.split('.')
-  if not all(part.isidentifier() for part in parts):
-    return
-  yield _installed().joinpath(*parts)
-  if len(parts) == 1:
-    return  # Some installed package is not meant to be a submission.
-  try:
-    package = importlib.util.find_spec(parts[0])  # Does not import it.
-  except (ImportError, ValueError):
-    return
-  for root in (package and package.submodule_search_locations) or ():
-    yield pathlib.Path(root, *parts[1:])
-    yield pathlib.Path(root, *parts[1:]).with_suffix('.py')
-
-
-def _source(path: pathlib.Path) -> Source:
-  in_folder = path.name in _MODULE_FILES
-  folders = [path.parent]
-  while in_folder and folders[-1].name in _INNER_FOLDERS:
-    folders.append(folders[-1].parent)
-  spaces = [folder / _SPACE_FILE for folder in folders]
-  return Source(
-    name=folders[-1].name if in_folder else path.stem,
-    path=path,
-    digest=_digest(path.parent, _sources(path, in_folder)),
-    search_space=next(filter(pathlib.Path.is_file, spaces), None),
-  )
-
-
-def _sources(module: pathlib.Path, in_folder: bool) -> list[pathlib.Path]:
-  """A module, the neighbours that it imports, and what its folder holds.
-
-  Of the folder the Python files below it and the JSON files beside them: only
-  beside them, because experiments may be logged below the folder.
-  """
-  paths = {module}
-  with contextlib.suppress(spec.UsageError):  # Which `check` will raise.
-    paths.update(source_tree.read(module).files)
-  if in_folder:
-    folder = module.parent
-    modules = {
-      path
-      for path in folder.rglob('*.py')
-      if not any(part[0] == '.' for part in path.relative_to(folder).parts)
-    }
-    paths |= modules
-    for parent in {path.parent for path in modules}:
-      paths.update(parent.glob('*.json'))
-  return sorted(path for path in paths if path.is_file())
-
-
-def _digest(folder: pathlib.Path, paths: Iterable[pathlib.Path]) -> str:
-  digest = hashlib.sha256()
-  for path in paths:
-    content = path.read_bytes()
-    name = pathlib.PurePath(os.path.relpath(path, folder)).as_posix()
-    digest.update(f'{name}\0{len(content)}\0'.encode() + content)
-  return digest.hexdigest()
-
-
 def _is_full(defined: set[str]) -> bool:
   """Whether these names make up, or begin, a submission in the full form."""
   return 'update_params' in defined or 'init_optimizer_state' in defined
 
 
-def _check_functions(source: Source, defined: set[str]) -> None:
+def _check_functions(source: sources.Source, defined: set[str]) -> None:
   if SHORT_FORM in defined and not _is_full(defined):
     return
   missing = [name for name in FULL_FORM if name not in defined]

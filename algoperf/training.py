@@ -14,12 +14,11 @@ import sys
 from typing import TYPE_CHECKING
 
 from algoperf import benchmark as benchmark_lib
-from algoperf import hosts, spec
+from algoperf import hosts, sources, spec
 
 if TYPE_CHECKING:  # Help and lists are to stay instant.
   from algoperf import plan as plan_lib
   from algoperf import progress as progress_lib
-  from algoperf import submission as submission_lib
 
 _UNFINISHED = 75  # EX_TEMPFAIL of sysexits.h.
 _BAD = {'failed', 'timed_out', 'out_of_memory', 'disqualified'}
@@ -111,13 +110,11 @@ def bench(
 
 def _baselines(options: TrialOptions) -> list[str]:
   """The submissions that come with this package, of the ruleset asked for."""
-  from algoperf import submission as submission_lib
-
   tuned = options.ruleset == 'external'
   return [
     name
-    for name in submission_lib.names()
-    if (submission_lib.locate(name).search_space is not None) == tuned
+    for name in sources.names()
+    if (sources.locate(name).search_space is not None) == tuned
   ]
 
 
@@ -143,7 +140,7 @@ def _plan(
       f'{benchmark.name} does not score by the least time of a study: a trial '
       'may count that takes longer; leave out --stop_when_beaten.'
     )
-  source = submission_lib.locate(submission)
+  source = sources.locate(submission)
   submission_lib.check(source)
   directory = options.experiment_dir / (name or source.name)
   experiment.check_writable(directory)
@@ -170,7 +167,7 @@ def _plan(
 
 
 def _search_space(
-  options: TrialOptions, source: 'submission_lib.Source'
+  options: TrialOptions, source: sources.Source
 ) -> pathlib.Path | None:
   """The search space's file; None in self-tuning, or where there is none."""
   asked = options.tuning_search_space

@@ -16,7 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from algoperf import device_axis, sharding, spec, submission, tuning, views
+from algoperf import (
+  device_axis,
+  sharding,
+  sources,
+  spec,
+  submission,
+  tuning,
+  views,
+)
 from tests import toy
 
 STYLES = pathlib.Path(__file__).parents[1] / 'submissions' / 'styles'
@@ -40,7 +48,7 @@ STEPS = 20
 _BATCH_SIZE = 16
 
 
-def point(source: submission.Source) -> spec.Hyperparameters:
+def point(source: sources.Source) -> spec.Hyperparameters:
   """The first point of a submission's search space; None without one."""
   if source.search_space is None:
     return None
@@ -51,7 +59,7 @@ class Trainer(toy.Trainer):
   """Trains on however many devices there are, as a worker would."""
 
   def __init__(self, style: str):
-    source = submission.locate(str(STYLES / PATHS[style]))
+    source = sources.locate(str(STYLES / PATHS[style]))
     submission.check(source)
     loaded = submission.load(source)
     arrays = device_axis if loaded.device_axis else sharding

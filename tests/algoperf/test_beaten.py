@@ -7,9 +7,8 @@ import textwrap
 import pytest
 
 from algoperf import benchmark as benchmark_lib
-from algoperf import cli, files, ledger, records, supervisor
+from algoperf import cli, files, ledger, records, sources, supervisor
 from algoperf import plan as plan_lib
-from algoperf import submission as submission_lib
 import scoring
 from tests.algoperf import toy_worker
 
@@ -72,7 +71,7 @@ def _plan(tmp_path, write, **changes) -> plan_lib.Plan:
   values = {
     'benchmark': benchmark_lib.load(str(definition)),
     'benchmark_path': str(definition),
-    'source': submission_lib.locate(str(folder)),
+    'source': sources.locate(str(folder)),
     'workloads': ('toy',),
     'ruleset': 'external',
     'search_space': folder / 'tuning_search_space.json',

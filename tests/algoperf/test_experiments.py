@@ -7,9 +7,16 @@ import pathlib
 import pytest
 
 from algoperf import benchmark as benchmark_lib
-from algoperf import cli, experiment, ledger, records, study, supervisor
+from algoperf import (
+  cli,
+  experiment,
+  ledger,
+  records,
+  sources,
+  study,
+  supervisor,
+)
 from algoperf import plan as plan_lib
-from algoperf import submission as submission_lib
 
 _SGD = """
 import optax
@@ -205,7 +212,7 @@ def _plan(tmp_path, data_dir, path: str, **changes) -> plan_lib.Plan:
   values = {
     'benchmark': benchmark_lib.load('mini'),
     'benchmark_path': 'mini',
-    'source': submission_lib.locate(path),
+    'source': sources.locate(path),
     'workloads': ('mnist_resnet',),
     'ruleset': 'external',
     'search_space': None,

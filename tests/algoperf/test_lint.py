@@ -4,7 +4,7 @@ import pathlib
 
 import pytest
 
-from algoperf import benchmark, lint, scaffold, submission, tuning
+from algoperf import benchmark, lint, scaffold, sources, submission, tuning
 from tests.algoperf import style_steps
 
 _CHEATS = pathlib.Path(__file__).parents[1] / 'cheats'
@@ -16,7 +16,7 @@ _WORKLOADS = {
 
 
 def _breaches(path):
-  source = submission.locate(str(path))
+  source = sources.locate(str(path))
   names = frozenset()
   if source.search_space:
     (point,) = tuning.load(source.search_space, 1, seed=0)
@@ -192,7 +192,7 @@ def test_what_is_allowed_is_not_flagged(text, tmp_path):
 
 
 _HONEST = [
-  *submission.names(),
+  *sources.names(),
   *(str(style_steps.STYLES / path) for path in style_steps.PATHS.values()),
 ]
 

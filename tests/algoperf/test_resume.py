@@ -13,7 +13,7 @@ import pytest
 
 from algoperf import checkpoint as checkpoint_lib
 from algoperf import clock as clock_lib
-from algoperf import interrupt, records, resume, seeds, spec
+from algoperf import interrupt, records, resume, seeds, sources, spec
 from algoperf import scalars as scalars_lib
 from algoperf import submission as submission_lib
 from algoperf import trial as trial_lib
@@ -124,7 +124,7 @@ class Attempt:
     scalars = scalars_lib.ScalarBuffer()
     workload = toy.Workload().with_goal(self.goal)
     workload.attach_metrics_logger(scalars)
-    submission = submission_lib.load(submission_lib.locate(str(self.source)))
+    submission = submission_lib.load(sources.locate(str(self.source)))
     self.found = resume.find(self.directory, self.identity)
     if self.found.checkpoint is None:
       records.archive(self.directory)

@@ -1,13 +1,13 @@
 import pytest
 
-from algoperf import scaffold, spec, submission
+from algoperf import scaffold, sources, spec, submission
 
 
 @pytest.mark.parametrize('template', scaffold.TEMPLATES)
 def test_a_new_submission_is_complete(tmp_path, template):
   folder = scaffold.create('my_optimizer', tmp_path / 'new', template)
   assert folder == tmp_path / 'new' / 'my_optimizer'
-  source = submission.locate(str(folder))
+  source = sources.locate(str(folder))
   submission.check(source)
   assert source.name == 'my_optimizer'
   assert source.path.read_text().startswith('"""my_optimizer: ')

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from algoperf import spec, submission
+from algoperf import sources, spec, submission
 from tests import toy
 
 _KEY = np.array([0, 42], np.uint32)
@@ -37,7 +37,7 @@ def load(tmp_path):
   def load(text: str) -> submission.Submission:
     path = tmp_path / 'mine.py'
     path.write_text(text)
-    return submission.load(submission.locate(str(path)))
+    return submission.load(sources.locate(str(path)))
 
   return load
 
@@ -374,13 +374,13 @@ _SHARDED = """
 import sys
 import jax, numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
-from algoperf import submission
+from algoperf import sources, submission
 from tests import toy
 assert jax.device_count() == 2
 mesh = jax.sharding.Mesh(np.array(jax.devices()), ('batch',))
 whole = NamedSharding(mesh, PartitionSpec())
 split = NamedSharding(mesh, PartitionSpec('batch'))
-loaded = submission.load(submission.locate(sys.argv[1]))
+loaded = submission.load(sources.locate(sys.argv[1]))
 plain = toy.Trainer(loaded, None)
 sharded = toy.Trainer(
   loaded, None,

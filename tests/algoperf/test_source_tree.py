@@ -4,18 +4,7 @@ import pathlib
 
 import pytest
 
-from algoperf import source_tree, spec, submission
-
-
-@pytest.fixture
-def write(tmp_path):
-  def write(name: str, text: str = '') -> pathlib.Path:
-    path = tmp_path / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    return path
-
-  return write
+from algoperf import source_tree, sources, spec, submission
 
 
 def _read(path: pathlib.Path) -> tuple[set[str], source_tree.SourceTree]:
@@ -143,7 +132,7 @@ def test_what_cannot_run_is_refused_in_one_line(write, text, words):
   write('broken.py', 'def f(:')
   path = write('submission.py', text + '\nfrom math import *')
   with pytest.raises(spec.UsageError) as error:
-    submission.check(submission.locate(str(path)))
+    submission.check(sources.locate(str(path)))
   assert '\n' not in str(error.value)
   for word in words:
     assert word in str(error.value)

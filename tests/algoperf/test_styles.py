@@ -24,8 +24,8 @@ from algoperf import (
   records,
   sharding,
   source_tree,
+  sources,
   spec,
-  submission,
   views,
 )
 from algoperf import scalars as scalars_lib
@@ -80,7 +80,7 @@ def test_a_step_is_compiled_once(style):
 
 def test_names_of_submissions_are_those_of_their_algorithms():
   found = {
-    style: submission.locate(str(style_steps.STYLES / path))
+    style: sources.locate(str(style_steps.STYLES / path))
     for style, path in style_steps.PATHS.items()
   }
   assert all(style == source.name for style, source in found.items())
@@ -112,9 +112,7 @@ def test_pmap_gets_the_dropout_of_the_hyperparameters():
     key, train = jax.random.key(3), spec.ForwardPassMode.TRAIN
     return view.model_fn(params, batch, state, train, key, True, **kwargs)[0]
 
-  point = style_steps.point(
-    submission.locate(str(style_steps.STYLES / 'pmap_05'))
-  )
+  point = style_steps.point(sources.locate(str(style_steps.STYLES / 'pmap_05')))
   view = device_axis.view(workload, point._replace(dropout_rate=0.5))
   expected = logits(workload, dropout_rate=0.5)
   assert np.array_equal(logits(view), expected)

@@ -1,6 +1,5 @@
 import dataclasses
 import importlib.util
-import pathlib
 import py_compile
 import subprocess
 import sys
@@ -8,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from algoperf import loader, source_tree, spec, submission
+from algoperf import loader, source_tree, sources, spec, submission
 
 _SHORT = 'def optimizer(hyperparameters, step_hint): ...\n'
 _FULL = """
@@ -17,96 +16,6 @@ def init_optimizer_state(*args): return (), None
 def update_params(workload, rng): return None
 def data_selection(*args): return {}
 """
-
-
-@pytest.fixture
-def write(tmp_path):
-  def write(name: str, text: str) -> pathlib.Path:
-    path = tmp_path / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    return path
-
-  return write
-
-
-def test_locates_file_folder_name_and_module(write, tmp_path, monkeypatch):
-  file = write('sgd.py', _SHORT)
-  inner = write('mine/submission.py', _SHORT)
-  space = write('mine/tuning_search_space.json', '[]')
-  monkeypatch.syspath_prepend(tmp_path)
-  write('pack/__init__.py', 'raise RuntimeError("must not be imported")')
-  deep = write('pack/algorithms/lion.py', _SHORT)
-
-  found = submission.locate(str(file))
-  assert (found.name, found.path) == ('sgd', file)
-  assert found.search_space is None
-  for reference in (inner, inner.parent):
-    found = submission.locate(str(reference))
-    assert (found.name, found.path, found.search_space) == (
-      'mine',
-      inner,
-      space,
-    )
-  found = submission.locate('nadamw')
-  assert found.name == 'nadamw'
-  assert found.search_space.is_file()
-  assert submission.locate('submissions.nadamw').path == found.path
-  assert submission.locate('submissions.nadamw.submission').path == found.path
-  assert submission.locate('pack.algorithms.lion').path == deep
-
-
-def test_locates_a_package(write):
-  init = write('lion/__init__.py', _SHORT)
-  assert submission.locate(str(init.parent)).name == 'lion'
-
-
-@pytest.mark.parametrize('reference', ['nadam', 'elsewhere/nadam.py'])
-def test_an_unknown_submission_names_near_matches(reference):
-  with pytest.raises(spec.UsageError) as error:
-    submission.locate(reference)
-  assert reference in str(error.value)
-  assert 'Did you mean nadamw' in str(error.value)
-
-
-@pytest.mark.parametrize('reference', ['', 'json', 'no.such.module', 'a b'])
-def test_nothing_to_be_found(reference):
-  with pytest.raises(spec.UsageError, match='heavy_ball'):
-    submission.locate(reference)
-
-
-def test_digest_depends_on_source_files_alone(write):
-  path = write('mine/submission.py', _SHORT)
-  digests = [submission.locate(str(path)).digest]
-  write('mine/notes.txt', 'none')
-  write('mine/__pycache__/x.pyc', 'none')
-  write('mine/experiments/trial_1/trial.json', '{}')
-  write('mine/.venv/x.py', '')
-  assert submission.locate(str(path)).digest == digests[0]
-  for name, text in (
-    ('mine/tuning_search_space.json', '[]'),
-    ('mine/parts/helper.py', 'x = 1'),
-    ('mine/parts/helper.py', 'x = 2'),
-    ('mine/submission.py', _SHORT + '# Changed.'),
-  ):
-    write(name, text)
-    digests.append(submission.locate(str(path)).digest)
-  assert len(set(digests)) == 5
-
-
-def test_digest_depends_on_neighbours_that_are_imported(write):
-  write('.git', '')
-  path = write('algorithms/mine.py', _SHORT + 'from algorithms import common')
-  digests = []
-  for name, text in (
-    ('algorithms/common.py', 'x = 1'),
-    ('algorithms/common.py', 'x = 2'),
-    ('algorithms/other.py', 'x = 3'),
-    ('algorithms/tuning_search_space.json', '[]'),
-  ):
-    write(name, text)
-    digests.append(submission.locate(str(path)).digest)
-  assert digests[0] != digests[1] == digests[2] == digests[3]
 
 
 def test_runs_the_source_and_not_the_bytecode_beside_it(write):
@@ -138,7 +47,7 @@ def test_runs_the_source_and_not_the_bytecode_beside_it(write):
 )
 def test_check_accepts_every_way_to_define(write, text):
   write('elsewhere.py', '')
-  submission.check(submission.locate(str(write('mine.py', text))))
+  submission.check(sources.locate(str(write('mine.py', text))))
 
 
 @pytest.mark.parametrize(
@@ -155,7 +64,7 @@ def test_check_accepts_every_way_to_define(write, text):
   ],
 )
 def test_check_refuses_in_one_line(write, text, words):
-  source = submission.locate(str(write('mine.py', text)))
+  source = sources.locate(str(write('mine.py', text)))
   with pytest.raises(spec.UsageError) as error:
     submission.check(source)
   assert '\n' not in str(error.value)
@@ -165,15 +74,15 @@ def test_check_refuses_in_one_line(write, text, words):
 
 def test_locate_and_check_import_nothing_heavy():
   program = (
-    'import sys; from algoperf import submission;'
-    'submission.check(submission.locate("nadamw"));'
+    'import sys; from algoperf import sources, submission;'
+    'submission.check(sources.locate("nadamw"));'
     'sys.exit(int(bool({"jax", "numpy", "optax"} & set(sys.modules))))'
   )
   assert subprocess.run([sys.executable, '-c', program]).returncode == 0
 
 
 def test_load_gives_the_functions_of_the_full_form(write):
-  loaded = submission.load(submission.locate(str(write('full.py', _FULL))))
+  loaded = submission.load(sources.locate(str(write('full.py', _FULL))))
   assert loaded.get_batch_size('any') == 8
   assert loaded.data_selection() == {}
   assert loaded.prepare_for_eval is None
@@ -184,7 +93,7 @@ def test_load_gives_the_functions_of_the_full_form(write):
 def test_load_notices_train_state_and_prepare_for_eval(write, parameters):
   text = _FULL.replace('workload, rng', f'workload, rng, {parameters}')
   text += 'def prepare_for_eval(**kwargs): return 1\n'
-  loaded = submission.load(submission.locate(str(write('full.py', text))))
+  loaded = submission.load(sources.locate(str(write('full.py', text))))
   assert loaded.takes_train_state
   assert loaded.prepare_for_eval() == 1
 
@@ -200,7 +109,7 @@ def test_load_lets_a_submission_import_its_neighbours(write, tmp_path):
     'from algorithms_of_mine.common import SIZE as C\n'
   )
   path = write('algorithms_of_mine/first/submission.py', text)
-  loaded = submission.load(submission.locate(str(path)))
+  loaded = submission.load(sources.locate(str(path)))
   assert loaded.get_batch_size('any') == 12
 
 
@@ -209,18 +118,18 @@ def test_two_submissions_of_one_file_name_do_not_mix(write):
   for folder, size in (('a', 1), ('b', 2)):
     text = _FULL.replace('return 8', f'return {size}')
     path = write(f'{folder}/submission.py', text)
-    sizes.append(submission.load(submission.locate(str(path))))
+    sizes.append(submission.load(sources.locate(str(path))))
   assert [s.get_batch_size('any') for s in sizes] == [1, 2]
 
 
 def test_load_passes_on_what_the_code_raises(write):
   path = write('mine.py', _SHORT + '1 / 0')
   with pytest.raises(ZeroDivisionError):
-    submission.load(submission.locate(str(path)))
+    submission.load(sources.locate(str(path)))
 
 
 def test_load_finds_missing_what_a_star_import_hid(write):
-  source = submission.locate(str(write('mine.py', 'from math import *')))
+  source = sources.locate(str(write('mine.py', 'from math import *')))
   submission.check(source)
   with pytest.raises(spec.UsageError, match='defines no submission'):
     submission.load(source)
@@ -232,7 +141,7 @@ def _with_batch_sizes(sizes: dict[str, object]) -> submission.Submission:
       raise ValueError(workload_name)
     return sizes[workload_name]
 
-  loaded = submission.load(submission.locate('nadamw'))
+  loaded = submission.load(sources.locate('nadamw'))
   return dataclasses.replace(loaded, get_batch_size=get_batch_size)
 
 
@@ -268,7 +177,7 @@ def test_each_has_its_own_way_not_to_know_a_workload(write, body):
     'def get_batch_size(workload_name): return 8',
     f'def get_batch_size(name):\n  {body}',
   )
-  loaded = submission.load(submission.locate(str(write('mine.py', text))))
+  loaded = submission.load(sources.locate(str(write('mine.py', text))))
   size, origin = submission.batch_size(loaded, 'toy', 'toy', 16)
   assert size == 16
   assert "batches are the definition's" in origin

@@ -17,7 +17,15 @@ from typing import Any
 import jax
 import numpy as np
 
-from algoperf import benchmark, hosts, seeds, sharding, spec, submission
+from algoperf import (
+  benchmark,
+  hosts,
+  seeds,
+  sharding,
+  sources,
+  spec,
+  submission,
+)
 from submissions.nadamw import submission as nadamw
 from workloads import registry
 
@@ -63,7 +71,7 @@ def train(name: str, data_dir: str) -> dict[str, np.ndarray]:
     sharding.replicate, workload.init_model_fn(keys.model)
   )
   first = jax.tree.map(np.array, params)
-  loaded = submission.load(submission.locate(nadamw.__file__))
+  loaded = submission.load(sources.locate(nadamw.__file__))
   point = collections.namedtuple('Hyperparameters', _POINT)(**_POINT)
   optimizer_state = loaded.init_optimizer_state(
     workload, params, model_state, point, keys.optimizer

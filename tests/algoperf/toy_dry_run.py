@@ -12,14 +12,13 @@ import pathlib
 import sys
 import tempfile
 
-from algoperf import dry_run
-from algoperf import submission as submission_lib
+from algoperf import dry_run, sources
 from tests import toy
 from workloads import registry
 
 
 def _findings(reference: str) -> str:
-  space = submission_lib.locate(reference).search_space
+  space = sources.locate(reference).search_space
   task = dry_run.Task(
     submission=reference,
     search_space=space and str(space),

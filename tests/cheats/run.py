@@ -25,6 +25,7 @@ from algoperf import (
   integrity,
   seeds,
   snapshot,
+  sources,
   tuning,
 )
 from algoperf import scalars as scalars_lib
@@ -78,7 +79,7 @@ def _workload() -> toy.Workload:
 
 
 def _train(
-  guard: integrity.Guard, source: submission_lib.Source
+  guard: integrity.Guard, source: sources.Source
 ) -> tuple[str, _Record]:
   """As the worker does, on a workload that takes no time."""
   scalars = scalars_lib.ScalarBuffer()
@@ -126,7 +127,7 @@ def _run(name: str, data_dir: str) -> dict[str, object]:
   violations = []
   with tempfile.TemporaryDirectory() as scratch:
     _prepare(data_dir, scratch)
-    source = submission_lib.locate(name)
+    source = sources.locate(name)
     guard = integrity.Guard(
       source,
       violations.append,

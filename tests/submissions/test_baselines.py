@@ -9,7 +9,7 @@ import numpy as np
 import optax
 import pytest
 
-from algoperf import spec, submission, tuning
+from algoperf import sources, spec, tuning
 from submissions.adamw import submission as adamw
 from submissions.heavy_ball import submission as heavy_ball
 from submissions.nadamw import submission as nadamw
@@ -100,7 +100,7 @@ def test_decay_joins_the_gradient_before_momentum(
 
 
 def test_nadamw_tries_its_points_in_order():
-  space = submission.locate('nadamw').search_space
+  space = sources.locate('nadamw').search_space
   points = tuning.load(space, 5, seed=3)
   assert points == json.loads(space.read_text())
   assert [point['learning_rate'] for point in points] == [

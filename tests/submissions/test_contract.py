@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from algoperf import benchmark, scaffold, spec, submission, tuning
+from algoperf import benchmark, scaffold, sources, spec, submission, tuning
 from tests import toy
 import workloads
 
@@ -28,12 +28,12 @@ _SMALL = {
   'numerals_wmt': 40,
   'shakespeare_lm': 40,
 }
-_NAMES = submission.names()
+_NAMES = sources.names()
 _TEMPLATES = [f'template {name}' for name in scaffold.TEMPLATES]
 
 
 def _trainer(
-  source: submission.Source, workload: spec.Workload, **options: Any
+  source: sources.Source, workload: spec.Workload, **options: Any
 ) -> toy.Trainer:
   point = None
   if source.search_space is not None:
@@ -70,16 +70,14 @@ def source(request: pytest.FixtureRequest, tmp_path: pathlib.Path):
   kind, _, template = request.param.partition(' ')
   if template:
     scaffold.create('mine', tmp_path, template)
-    return submission.locate(str(tmp_path / 'mine'))
-  return submission.locate(kind)
+    return sources.locate(str(tmp_path / 'mine'))
+  return sources.locate(kind)
 
 
 @pytest.mark.parametrize('source', _NAMES + _TEMPLATES, indirect=True)
-def test_on_the_toy(
-  source: submission.Source, caplog: pytest.LogCaptureFixture
-):
+def test_on_the_toy(source: sources.Source, caplog: pytest.LogCaptureFixture):
   submission.check(source)
-  assert submission.summary(source)
+  assert sources.summary(source)
   workload = toy.Workload(goal=toy.goal(step_hint=_STEP_HINT))
   _check(_trainer(source, workload), _STEP_HINT, caplog)
 
@@ -101,7 +99,7 @@ def compilation_cache(
 @pytest.mark.parametrize('source', _NAMES + _TEMPLATES, indirect=True)
 @pytest.mark.parametrize('name', _SMALL)
 def test_on_the_small_workloads(
-  source: submission.Source,
+  source: sources.Source,
   name: str,
   data_dir: str,
   caplog: pytest.LogCaptureFixture,
@@ -171,7 +169,7 @@ _ON_TWO_DEVICES = """
 import logging, sys
 import jax, numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
-from algoperf import sharding, submission, tuning
+from algoperf import sharding, sources, submission, tuning
 from tests import toy
 assert jax.device_count() == 2
 messages = []
@@ -179,8 +177,8 @@ class Handler(logging.Handler):
   def emit(self, record):
     messages.append(record.getMessage())
 logging.getLogger('jax').addHandler(Handler())
-for name in submission.names():
-  source = submission.locate(name)
+for name in sources.names():
+  source = sources.locate(name)
   point = None
   if source.search_space is not None:
     (point,) = tuning.load(source.search_space, 1, seed=0)

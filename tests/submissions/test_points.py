@@ -2,7 +2,7 @@
 
 import pytest
 
-from algoperf import submission, tuning
+from algoperf import sources, tuning
 
 _NAMES = (
   'learning_rate',
@@ -64,14 +64,14 @@ _FIVE = [
 
 @pytest.mark.parametrize('study', [1, 2])
 def test_the_five_points_in_their_order(study):
-  space = submission.locate('nadamw').search_space
+  space = sources.locate('nadamw').search_space
   found = tuning.load(space, 5, seed=7, study=study)
   assert found == [dict(zip(_NAMES, point, strict=True)) for point in _FIVE]
 
 
 @pytest.mark.parametrize('number', range(5))
 def test_a_point_is_a_namedtuple_like_algoperfs(number):
-  space = submission.locate('nadamw').search_space
+  space = sources.locate('nadamw').search_space
   point = tuning.as_namedtuple(tuning.load(space, 5, seed=7)[number])
   assert point._fields == _NAMES
   assert tuple(point) == _FIVE[number]

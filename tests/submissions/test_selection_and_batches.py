@@ -9,7 +9,7 @@ import numpy as np
 import optax
 import pytest
 
-from algoperf import spec, submission, tuning
+from algoperf import sources, spec, submission, tuning
 from submissions.growing_batches import submission as growing_batches
 from submissions.loss_selection import submission as loss_selection
 from submissions.nadamw import submission as nadamw
@@ -22,7 +22,7 @@ _KEY = np.array([0, 3], np.uint32)
 
 class TestLossSelection:
   def _trainer(self, selectivity: float) -> toy.Trainer:
-    source = submission.locate('loss_selection')
+    source = sources.locate('loss_selection')
     (point,) = tuning.load(source.search_space, 1, seed=0)
     point |= {'selectivity': selectivity}
     return toy.Trainer(submission.load(source), tuning.as_namedtuple(point))
@@ -126,7 +126,7 @@ class TestGrowingBatches:
 
 class TestSequential:
   def _trainer(self, step_hint: int) -> toy.Trainer:
-    loaded = submission.load(submission.locate('nadamw_sequential'))
+    loaded = submission.load(sources.locate('nadamw_sequential'))
     workload = toy.Workload(goal=toy.goal(step_hint=step_hint))
     return toy.Trainer(loaded, None, workload)
 
@@ -159,7 +159,7 @@ class TestSequential:
     values = sequential.POINTS[1]._asdict()
     point = collections.namedtuple('Hyperparameters', values)(**values)
     alone = toy.Trainer(
-      submission.load(submission.locate('nadamw')), point, trainer.workload
+      submission.load(sources.locate('nadamw')), point, trainer.workload
     )
     alone.queue.set_state(trainer.queue.get_state())
     trainer.train(8)
@@ -196,7 +196,7 @@ _PAPER = {  # Learning rate, 1 − β1, weight decay.
 
 @pytest.mark.parametrize('name', _PAPER)
 def test_the_papers_two_spaces(name: str):
-  folder = submission.locate(name).path.parent
+  folder = sources.locate(name).path.parent
   file = 'search_space.json'  # Where the submission's own is a list of points.
   if not (folder / file).exists():
     file = 'tuning_search_space.json'
