@@ -11,7 +11,16 @@ import jax
 
 from algoperf import checkpoint as checkpoint_lib
 from algoperf import clock as clock_lib
-from algoperf import endings, events, hardware, hosts, records, resume, spec
+from algoperf import (
+  endings,
+  events,
+  hardware,
+  hosts,
+  records,
+  resume,
+  spec,
+  trial_record,
+)
 from algoperf import scalars as scalars_lib
 from algoperf import trial as trial_lib
 
@@ -27,7 +36,7 @@ class Journal:
     record: the files of this attempt; none before `begin`.
   """
 
-  record: records.TrialRecord
+  record: trial_record.TrialRecord
 
   def __init__(
     self,
@@ -71,7 +80,7 @@ class Journal:
       if self.found.checkpoint is None:
         records.archive(self._directory)
       _redirect_output(self._directory / records.LOG_FILE)
-      self.record = records.TrialRecord(
+      self.record = trial_record.TrialRecord(
         self._directory,
         self._spec,
         {**facts, 'versions': self.identity['versions']},

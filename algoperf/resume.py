@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from algoperf import checkpoint as checkpoint_lib
 from algoperf import clock as clock_lib
-from algoperf import files, records, snapshot, spec
+from algoperf import files, records, snapshot, spec, trial_record
 from algoperf import trial as trial_lib
 
 _MARK_FILE = '.progress'
@@ -162,7 +162,7 @@ class Checkpoints:
     *,
     queue: Queue,
     clock: clock_lib.SubmissionClock,
-    record: records.TrialRecord,
+    record: trial_record.TrialRecord,
     fresh: trial_lib.TrainState,
     period: float,
   ):

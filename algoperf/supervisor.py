@@ -10,7 +10,16 @@ import tempfile
 import time
 from typing import Any
 
-from algoperf import child, events, hosts, interrupt, memory, records, spec
+from algoperf import (
+  child,
+  events,
+  hosts,
+  interrupt,
+  memory,
+  records,
+  spec,
+  trial_record,
+)
 from algoperf import scalars as scalars_lib
 
 WORKER = 'algoperf.worker'
@@ -271,5 +280,7 @@ def end(trial: records.TrialSpec, status: str, message: str) -> None:
     return
   directory.mkdir(parents=True, exist_ok=True)
   records.archive(directory)
-  record = records.TrialRecord(directory, trial, {}, scalars_lib.ScalarBuffer())
+  record = trial_record.TrialRecord(
+    directory, trial, {}, scalars_lib.ScalarBuffer()
+  )
   record.end(status, steps=0, times={'timed': 0.0}, message=message)

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from algoperf import files, records
+from algoperf import files, records, trial_record
 from algoperf import scalars as scalars_lib
 
 
@@ -40,7 +40,7 @@ def read_csv(path):
 @pytest.fixture
 def record(tmp_path):
   scalars = scalars_lib.ScalarBuffer()
-  trial = records.TrialRecord(
+  trial = trial_record.TrialRecord(
     tmp_path, make_spec(tmp_path), {'versions': {'jax': '1'}}, scalars
   )
   trial.begin({'rng_seed': 3})
@@ -168,7 +168,7 @@ def test_a_record_is_rewound_to_where_it_was(record):
   trial.evaluated(3, {'score': 2.0, 'validation/loss': math.nan, 'a/new': 1.0})
   with open(directory / records.EVALUATIONS_FILE, 'a') as file:
     file.write('5,0,half a r')  # As a killed process may leave it.
-  again = records.TrialRecord(
+  again = trial_record.TrialRecord(
     directory, make_spec(directory), {}, scalars_lib.ScalarBuffer()
   )
   again.rewind(state, {'step': 2})

@@ -13,7 +13,15 @@ import pytest
 
 from algoperf import checkpoint as checkpoint_lib
 from algoperf import clock as clock_lib
-from algoperf import interrupt, records, resume, seeds, sources, spec
+from algoperf import (
+  interrupt,
+  records,
+  resume,
+  seeds,
+  sources,
+  spec,
+  trial_record,
+)
 from algoperf import scalars as scalars_lib
 from algoperf import submission as submission_lib
 from algoperf import trial as trial_lib
@@ -128,7 +136,7 @@ class Attempt:
     self.found = resume.find(self.directory, self.identity)
     if self.found.checkpoint is None:
       records.archive(self.directory)
-    self.record = records.TrialRecord(
+    self.record = trial_record.TrialRecord(
       self.directory, test_records.make_spec(self.directory), {}, scalars
     )
     self.folder = checkpoint_lib.Folder(self.directory)
