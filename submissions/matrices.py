@@ -5,7 +5,11 @@ flax's layers: (in, out), (height, width, in, out) of a convolution, (in, heads,
 size) of a query, key or value and (heads, size, out) of attention's output.
 """
 
+import functools
 import math
+
+import jax
+import jax.numpy as jnp
 
 from algoperf import spec
 
@@ -42,3 +46,10 @@ def shape(kind: spec.ParameterType, dims: tuple[int, ...]) -> tuple[int, int]:
   """
   split = num_input_axes(kind, len(dims)) or len(dims) - 1
   return math.prod(dims[:split]), math.prod(dims[split:])
+
+
+def product(*factors: jax.Array) -> jax.Array:
+  """Of matrices in full float32, which accelerators round by default."""
+  return functools.reduce(
+    functools.partial(jnp.matmul, precision='highest'), factors
+  )

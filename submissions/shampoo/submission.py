@@ -8,7 +8,8 @@ is Shampoo's, the length that of RMSProp on normalized gradients, which alone is
 used for the first steps. Settings, schedule and search space are those of the
 AlgoPerf paper's baseline (arXiv 2306.07179).
 
-What differs from Anil et al.: the statistics are moving averages, roots by
+What differs from Anil et al.: kernels of more than two axes are matrices from
+inputs to outputs; the statistics are moving averages, roots by
 eigendecomposition; vectors are not whitened; RMSProp is corrected for bias.
 Nesterov momentum as NAdamW's.
 """

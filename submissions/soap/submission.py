@@ -122,8 +122,8 @@ def _update_leaf(
 ) -> tuple[jax.Array, Leaf]:
   """The update of one array, of the gradient's shape, and its state."""
   g = grad.reshape(leaf.mu.shape)
-  left = leaf.left and _follow(leaf.left, g @ g.T, count, b2)
-  right = leaf.right and _follow(leaf.right, g.T @ g, count, b2)
+  left = leaf.left and _follow(leaf.left, g, count, b2)
+  right = leaf.right and _follow(leaf.right, g.T, count, b2)
   used = jnp.maximum(count - 1, 1)  # Gradients in the moments.
   first = count == 1
   rotated = _rotate(g, left, right)
@@ -137,9 +137,9 @@ def _update_leaf(
   return update.reshape(grad.shape), Leaf(mu, nu, left, right)
 
 
-def _follow(side: Side, square: jax.Array, count: jax.Array, b2: float) -> Side:
+def _follow(side: Side, g: jax.Array, count: jax.Array, b2: float) -> Side:
   """Moves the moment; the first one gives the basis, widest axis first."""
-  moment = b2 * side.moment + (1 - b2) * square
+  moment = b2 * side.moment + (1 - b2) * matrices.product(g, g.T)
   basis = jax.lax.cond(
     count == 1,
     lambda: jnp.linalg.eigh(moment)[1][:, ::-1],
@@ -152,7 +152,7 @@ def _turn(side: Side, count: jax.Array, period: int) -> Side:
   """Every `period` updates: one power iteration, made orthogonal again."""
   basis = jax.lax.cond(
     count % period == 0,
-    lambda: jnp.linalg.qr(side.moment @ side.basis)[0],
+    lambda: jnp.linalg.qr(matrices.product(side.moment, side.basis))[0],
     lambda: side.basis,
   )
   return Side(side.moment, basis)
@@ -166,7 +166,9 @@ def _rotate(
 ) -> jax.Array:
   """Into the eigenbasis, or back."""
   if left is not None:
-    matrix = (left.basis if back else left.basis.T) @ matrix
+    basis = left.basis if back else left.basis.T
+    matrix = matrices.product(basis, matrix)
   if right is not None:
-    matrix = matrix @ (right.basis.T if back else right.basis)
+    basis = right.basis.T if back else right.basis
+    matrix = matrices.product(matrix, basis)
   return matrix
