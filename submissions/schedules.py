@@ -48,7 +48,7 @@ def warmup_linear(
   return optax.join_schedules(
     [
       optax.linear_schedule(0.0, peak, warmup_steps),
-      optax.linear_schedule(peak, peak * end_factor, decay_steps),
+      optax.linear_schedule(peak, peak * end_factor, max(decay_steps, 1)),
     ],
     boundaries=[warmup_steps],
   )

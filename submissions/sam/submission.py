@@ -16,6 +16,8 @@ from optax import contrib
 from algoperf import spec
 from submissions import schedules
 
+_TINY = 1e-12  # Keeps a gradient of zeros from a division by zero.
+
 
 def optimizer(
   hyperparameters: spec.Hyperparameters, step_hint: int
@@ -31,7 +33,7 @@ def optimizer(
     eps=1e-8,
     weight_decay=hyperparameters.weight_decay,
   )
-  ascent = optax.chain(contrib.normalize(), optax.sgd(hyperparameters.rho))
+  ascent = optax.chain(optax.stateless(_unit), optax.sgd(hyperparameters.rho))
   sam = contrib.sam(adamw, ascent, opaque_mode=True)
 
   def update(
@@ -49,3 +51,9 @@ def optimizer(
     )
 
   return optax.GradientTransformationExtraArgs(sam.init, update)
+
+
+def _unit(grads: optax.Updates, params: optax.Params | None) -> optax.Updates:
+  """The gradient with length 1 over all arrays."""
+  del params
+  return optax.tree.scale(1 / (optax.tree.norm(grads) + _TINY), grads)
