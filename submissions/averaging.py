@@ -39,7 +39,7 @@ def polynomial(gamma: float) -> Weight:
 
 
 def exponential(horizon: float) -> Weight:
-  """Over about the last `horizon` updates; polynomial until there are as many.
+  """Over about the last `horizon` updates; polynomial until ten times as many.
 
   Args:
     horizon: 1 / (1 − decay), in updates.

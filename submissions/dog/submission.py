@@ -4,7 +4,8 @@ Ivgi et al. 2023, "DoG is SGD's best friend: a parameter-free dynamic step size
 schedule" (arXiv 2302.12022): the step is the largest distance from the start
 over the root of the sum of squared gradient norms (the equation that is named
 DoG). What is evaluated is the polynomial-decay average of the iterates, as they
-recommend. Weight decay joins the gradient.
+recommend, with the batch statistics of the training. Weight decay joins the
+gradient.
 """
 
 import optax

@@ -2,7 +2,8 @@
 
 Chen et al. 2023, "Symbolic discovery of optimization algorithms" (arXiv
 2302.06675). Learning rates are a few times smaller than AdamW's, and the weight
-decay as many times larger, as the authors advise. Warm-up, then cosine decay.
+decay of most points is larger, as the authors advise. Warm-up, then cosine
+decay.
 """
 
 import optax

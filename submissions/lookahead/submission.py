@@ -2,7 +2,8 @@
 
 Zhang et al. 2019, "Lookahead optimizer: k steps forward, 1 step back" (arXiv
 1907.08610), around NAdamW. The slow weights are evaluated; the inner
-optimizer's moments are kept at each synchronization.
+optimizer's moments are kept at each synchronization. Batch statistics are those
+of the training.
 """
 
 from typing import NamedTuple

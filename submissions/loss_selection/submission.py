@@ -5,8 +5,9 @@ losers" (arXiv 1910.00762), Selective-Backprop: an example is the likelier kept
 the higher its loss ranks among recent ones. What differs: ranks are among the
 examples drawn together, and just so many are kept, without replacement, as a
 batch has (Loshchilov and Hutter 2015, "Online batch selection", arXiv
-1511.06343). The forward pass that ranks them is timed, as is all of data
-selection.
+1511.06343). The loss of a text is the sum over its tokens, so that long ones
+rank higher; the forward pass that ranks is without dropout and with the running
+batch statistics. It is timed, as is all of data selection.
 """
 
 from collections.abc import Iterator

@@ -5,6 +5,8 @@ from the initial weights for a multiple of the step hint, and after the last the
 training is complete. Such lists are the subject of Medapati et al. 2025,
 "Training neural networks faster with minimal tuning using pre-computed lists of
 hyperparameters for NAdamW" (arXiv 2503.03986). The update is that of `nadamw`.
+All points take 2.75 times the step hint, as AlgoPerf 0.5's budget allowed: in a
+shorter one the last are cut off, or never begin.
 
 One compiled step serves all points: their values are looked up inside it.
 """

@@ -3,7 +3,8 @@
 Nesterov 1983, "A method for solving the convex programming problem with
 convergence rate O(1/k²)", in the form of Sutskever et al. 2013, "On the
 importance of initialization and momentum in deep learning", with the schedule
-of the AlgoPerf paper's baseline (arXiv 2306.07179): warm-up, then linear decay.
+of the AlgoPerf paper's baseline (arXiv 2306.07179): warm-up, then linear decay,
+of the rate that multiplies the momentum.
 The paper's space is search_space.json; the list of points has lower learning
 rates, which small transformers need.
 """

@@ -3,8 +3,9 @@
 Mishchenko and Defazio 2023, "Prodigy: an expeditiously adaptive parameter-free
 learner" (arXiv 2306.06101), its variant of Adam, with Adam's bias correction as
 a factor of the learning rate. The schedule, warm-up and cosine decay, is a
-factor of the estimate, and the warm-up is left out of the estimate's
-denominator.
+factor of the estimate; the denominator of the estimate leaves out all these
+factors, as the authors' safeguard for warm-ups does: half the `factor` makes
+half the estimate, too.
 """
 
 import optax
