@@ -182,3 +182,25 @@ class TestAdamP:
     grad = {'kernel': w * signs, 'bias': start['bias']}
     grad = {key: leaf.astype(np.float32) for key, leaf in grad.items()}
     self._check([grad], 'whole')
+
+  @pytest.mark.parametrize(
+    ('each', 'whole', 'projected'),
+    [  # Cosines; the bounds are 0.1/√4 = 0.05 and 0.1/√12 = 0.029.
+      ((0.04, 0.04, 0.04), None, 'outputs'),
+      ((0.04, 0.06, 0.04), None, None),
+      ((0.1, None, 0.0), 0.02, 'whole'),
+      ((0.1, None, 0.0), 0.04, None),
+    ],
+  )
+  def test_what_counts_as_orthogonal(self, each, whole, projected):
+    start = steps.params(4, 3)
+    (grad,) = steps.gradients(1, 4, 3)
+    w, g = start['kernel'], grad['kernel']
+    lengths = (w**2).sum(0)
+    g -= w * (w * g).sum(0) / lengths
+    g *= np.sqrt(lengths / (g**2).sum(0))
+    cosines = np.array([0.0 if cosine is None else cosine for cosine in each])
+    if whole is not None:
+      cosines[1] = (whole * lengths.sum() - cosines @ lengths) / lengths[1]
+    g += cosines.astype(np.float32) * w
+    self._check([grad], projected)

@@ -7,10 +7,12 @@ import sys
 
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from algoperf import spec
 from submissions import matrices
+from submissions.adamp import submission as adamp
 from submissions.muon import submission as muon
 from submissions.shampoo import roots
 from submissions.shampoo import submission as shampoo
@@ -75,7 +77,16 @@ def test_muon_and_adam_for_the_bias(shape):
   steps.assert_close(found, steps.simulate(rule, start, grads), rtol=1e-4)
 
 
-def test_muon_of_attention_is_that_of_its_matrix():
+@pytest.mark.parametrize(
+  ('module', 'values'),
+  [
+    (muon, {'momentum': 0.95}),
+    (soap, {'eigenvector_period': 2}),
+    (shampoo, {}),
+    (adamp, {}),
+  ],
+)
+def test_a_kernel_of_attention_is_treated_as_its_matrix(module, values):
   flat, shaped = steps.params(4, 6), steps.params(4, 6)
   grads = steps.gradients(3, 4, 6)
   shaped['kernel'] = shaped['kernel'].reshape(4, 2, 3)
@@ -83,13 +94,12 @@ def test_muon_of_attention_is_that_of_its_matrix():
     grad | {'kernel': grad['kernel'].reshape(4, 2, 3)} for grad in grads
   ]
   types = steps.TYPES | {'kernel': _KIND.ATTENTION_K}
+  point = steps.point(**values)
   found, _ = steps.run(
-    muon.optimizer(steps.point(momentum=0.95), 100, types),
-    shaped,
-    shaped_grads,
+    module.optimizer(point, 100, types), shaped, shaped_grads
   )
   expected, _ = steps.run(
-    muon.optimizer(steps.point(momentum=0.95), 100, steps.TYPES), flat, grads
+    module.optimizer(point, 100, steps.TYPES), flat, grads
   )
   for ours, theirs in zip(found, expected, strict=True):
     np.testing.assert_allclose(
@@ -129,6 +139,40 @@ def test_soap(period):
   found, _ = steps.run(tx, start, grads)
   # Eigenvectors in float32 against float64.
   steps.assert_close(found, steps.simulate(rule, start, grads), rtol=1e-3)
+
+
+def test_soap_turns_no_side_that_is_too_long(monkeypatch: pytest.MonkeyPatch):
+  monkeypatch.setattr(soap, '_MAX_SIDE', 3)
+  tx = soap.scale_by_soap(steps.TYPES, 0.9, 0.99, period=2)
+  grads = steps.gradients(4, 5, 3)
+  grads = [grad | {'kernel': grad['kernel'] + 1} for grad in grads]
+  start = steps.params(5, 3)
+  found, state = steps.run(tx, start, grads)
+  left, right = state.leaves[1].left, state.leaves[1].right
+  assert left is None
+  assert right.basis.shape == (3, 3)
+
+  def rule(name, p, g, memory, n):
+    if name == 'bias':
+      return p
+    memory['R'] = 0.99 * memory.get('R', 0.0) + 0.01 * g.T @ g
+    if n == 1:
+      memory['Q'] = np.linalg.eigh(memory['R'])[1][:, ::-1]
+      return p
+    memory['m'] = 0.9 * memory.get('m', 0.0) + 0.1 * g
+    memory['v'] = 0.99 * memory.get('v', 0.0) + 0.01 * (g @ memory['Q']) ** 2
+    direction = steps.adam(
+      memory['m'] @ memory['Q'], memory['v'], n - 1, 0.9, 0.99
+    )
+    p = p + direction @ memory['Q'].T
+    if n % 2 == 0:
+      memory['Q'] = np.linalg.qr(memory['R'] @ memory['Q'])[0]
+    return p
+
+  expected = steps.simulate(rule, start, grads)
+  # Eigenvectors in float32 against float64.
+  for ours, theirs in zip(found, expected, strict=True):
+    np.testing.assert_allclose(ours['kernel'], theirs['kernel'], rtol=1e-3)
 
 
 def test_soap_keeps_the_bases_orthogonal():
@@ -182,6 +226,34 @@ def test_shampoo(block):
   start, grads = steps.params(3, 4), steps.gradients(6, 3, 4)
   found, _ = steps.run(tx, start, grads)
   steps.assert_close(found, steps.simulate(rule, start, grads), rtol=2e-3)
+
+
+def test_shampoo_whitens_after_a_hundred_updates():
+  """The whole optimizer: decay, and roots of every twentieth update."""
+  start, grads = steps.params(3, 4), steps.gradients(122, 3, 4)
+  found, _ = steps.run(
+    shampoo.optimizer(steps.point(), steps.FOREVER, steps.TYPES), start, grads
+  )
+  plain = optax.chain(
+    shampoo.scale_by_shampoo(
+      steps.TYPES, 0.9, 0.99, block=1024, start=101, period=20
+    ),
+    optax.add_decayed_weights(0.2),
+    optax.scale(-0.1),
+  )
+  expected, _ = steps.run(plain, start, grads)
+  steps.assert_close(found, expected)
+  grafted, _ = steps.run(
+    shampoo.scale_by_shampoo(steps.TYPES, 0.9, 0.99, start=123), start, grads
+  )
+  whitened, _ = steps.run(
+    shampoo.scale_by_shampoo(steps.TYPES, 0.9, 0.99), start, grads
+  )
+  same = [
+    np.array_equal(a['kernel'], b['kernel'])
+    for a, b in zip(grafted, whitened, strict=True)
+  ]
+  assert same.index(False) == 100
 
 
 def test_inverse_fourth_roots():

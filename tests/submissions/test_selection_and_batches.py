@@ -84,6 +84,26 @@ class TestLossSelection:
     # Three standard deviations of a share from 4000 draws.
     np.testing.assert_allclose(shares, weights / weights.sum(), atol=0.024)
 
+  def test_the_loss_of_a_text_is_the_sum_over_its_tokens(self):
+    class Texts:
+      """Losses are given: a row an example, a column a token."""
+
+      def model_fn(self, params, batch, *args, **kwargs):
+        return batch['inputs'], None
+
+      def loss_fn(self, label_batch, logits_batch, mask_batch):
+        return {'per_example': logits_batch}
+
+    queue = iter(
+      {'inputs': np.array(rows), 'targets': np.zeros((2, 2))}
+      for rows in ([[0.0, 5.0], [3.0, 3.0]], [[4.0, 0.0], [9.0, 0.0]])
+    )
+    point = steps.point(selectivity=1e6)
+    batch = loss_selection.data_selection(
+      Texts(), queue, None, None, None, point, 0, _KEY
+    )
+    assert sorted(batch['inputs'].sum(axis=1).tolist()) == [6.0, 9.0]
+
   def test_none_twice(self):
     chosen = loss_selection.choose(jnp.arange(32.0), 16, 1.0, _KEY)
     assert len(set(np.asarray(chosen).tolist())) == 16
@@ -152,18 +172,21 @@ class TestSequential:
       > 2 * second.learning_rate
     )
 
-  def test_a_points_steps_are_nadamws(self):
-    """The second point, against the external submission at the same point."""
+  @pytest.mark.parametrize(('index', 'number'), [(1, 8), (2, 6)])
+  def test_a_points_steps_are_nadamws(self, index, number):
+    """Against the external submission at the same point, as long a training."""
     trainer = self._trainer(8)
-    trainer.train(8)
-    values = sequential.POINTS[1]._asdict()
+    trainer.train(8 * index)
+    values = sequential.POINTS[index]._asdict()
     point = collections.namedtuple('Hyperparameters', values)(**values)
     alone = toy.Trainer(
-      submission.load(sources.locate('nadamw')), point, trainer.workload
+      submission.load(sources.locate('nadamw')),
+      point,
+      toy.Workload(goal=toy.goal(step_hint=number)),
     )
     alone.queue.set_state(trainer.queue.get_state())
-    trainer.train(8)
-    alone.train(8)
+    trainer.train(number)
+    alone.train(number)
     jax.tree.map(
       lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6),
       (trainer.params, trainer.model_state),

@@ -197,6 +197,19 @@ def test_sam_takes_the_gradient_where_the_loss_is_worse():
   _assert_close(found, expected)
 
 
+def test_sam_survives_a_gradient_of_zeros():
+  tx = sam.optimizer(steps.point(rho=0.5, weight_decay=0.0), steps.FOREVER)
+  start = jax.tree.map(jnp.asarray, steps.params())
+  nothing = jax.tree.map(jnp.zeros_like, start)
+  updates, _ = tx.update(
+    nothing,
+    tx.init(start),
+    start,
+    value_fn=lambda params: 0.0 * params['bias'][0],
+  )
+  jax.tree.map(np.testing.assert_array_equal, updates, nothing)
+
+
 def test_dadaptation_outlives_its_schedule():
   """Sums of past rates would be 0, and the estimate 0 / 0, after 18,000 steps.
 
