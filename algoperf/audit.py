@@ -108,6 +108,7 @@ class Audit:
     self.threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
     self._handlers: dict[str, _Check] = {}
     self._initialises = False
+    self._unseen: frozenset[str] = frozenset()
 
   def initialising(self, whether: bool) -> None:
     """Says whether init_optimizer_state is running, which is not timed."""
@@ -116,6 +117,7 @@ class Audit:
   def start(self) -> None:
     """Begins to watch; there is no end to it."""
     self._handlers |= self._of_python() | self._of_lent()
+    self._unseen = unseen.installed()
     self._stand_in()
     unseen.stand_in()
     handlers, busy = self._handlers, set()
@@ -179,7 +181,8 @@ class Audit:
   ) -> None:
     """Extension modules come with a file name."""
     name, path = args[:2]
-    if library := unseen.library(name):
+    # Trying to import what is not there does no harm.
+    if (library := unseen.library(name)) in self._unseen:
       self._on_event(_UNSEEN.format(library), (blame.PYTHON,), (), frame)
     if path is None or self._origins.of_path(path) in blame.INSTALLED:
       return

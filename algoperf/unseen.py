@@ -5,6 +5,7 @@ One that is not loaded yet is heard of when it is imported; of those that the
 harness has loaded itself, importing hands out a stand-in that tells of its use.
 """
 
+import importlib.util
 import sys
 import types
 from typing import Any
@@ -17,6 +18,11 @@ _NAMES = """
   pycurl sentencepiece tables tensorflow tensorstore tokenizers torch uvloop zmq
 """
 LIBRARIES = frozenset(_NAMES.split())
+
+
+def installed() -> frozenset[str]:
+  """Those that could be imported; asked before anything else may answer."""
+  return frozenset(name for name in LIBRARIES if importlib.util.find_spec(name))
 
 
 def library(module: str) -> str | None:

@@ -13,6 +13,12 @@ import jax.scipy.linalg
 import numpy as np
 import optax
 
+try:
+  import tensorflow as tf  # Of code that is shared with other frameworks.
+  import torch
+except ImportError:
+  tf = torch = None
+
 _SUCCESSOR = jax.extend.core.Primitive('successor')
 _SUCCESSOR.def_impl(lambda x: x + 1)
 _SUCCESSOR.def_abstract_eval(lambda x: x)
