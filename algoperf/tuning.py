@@ -2,7 +2,8 @@
 
 A search space is JSON, in one of AlgoPerf's two forms:
 
-* a list: each element is a point (name → value), used in file order;
+* a list: each element is a point (name → value), used in file order; names
+  that only some have are for code that asks for them (`hasattr`);
 * an object: name → {"min", "max", "scaling": "linear" | "log"} or
   {"feasible_points": […]}, sampled quasi-randomly.
 """
@@ -51,22 +52,9 @@ def load(
     raise spec.UsageError(
       f'number of tuning trials is {num_trials}: it must be at least 1.'
     )
-  space = _read(path)
+  space = _checked(path)
   if isinstance(space, list):
-    _check_points(path, space)
     return space[:num_trials]
-  if not isinstance(space, dict) or not space:
-    raise spec.UsageError(
-      f'{path}: a search space is a non-empty object or a non-empty list.'
-    )
-  for name, dimension in space.items():
-    _check_name(path, name)
-    _check_dimension(path, name, dimension)
-  if len(space) > len(_primes()) - 1:
-    raise spec.UsageError(
-      f'{path}: {len(space)} hyperparameters: a sampled space may have at '
-      f'most {len(_primes()) - 1}.'
-    )
   units_TxD = quasi_random(num_trials * study, len(space))[-num_trials:]
   order_T = np.random.default_rng((seed, study)).permutation(num_trials)
   return [
@@ -76,6 +64,17 @@ def load(
     }
     for unit_D in units_TxD[order_T]
   ]
+
+
+def names(path: str | pathlib.Path) -> list[str]:
+  """The hyperparameters that every point has, in the order of the file.
+
+  Raises:
+    UsageError: as of `load`.
+  """
+  space = _checked(path)
+  first, *others = space if isinstance(space, list) else [space]
+  return [name for name in first if all(name in point for point in others)]
 
 
 def as_namedtuple(point: Mapping[str, Any]) -> spec.Hyperparameters:
@@ -133,6 +132,27 @@ def _scale(dimension: dict[str, Any], unit: float) -> Any:
   return low + unit * (high - low)
 
 
+def _checked(path: str | pathlib.Path) -> list[Point] | dict[str, Any]:
+  """A search space in one of the two forms, without a fault."""
+  space = _read(path)
+  if isinstance(space, list):
+    _check_points(path, space)
+    return space
+  if not isinstance(space, dict) or not space:
+    raise spec.UsageError(
+      f'{path}: a search space is a non-empty object or a non-empty list.'
+    )
+  for name, dimension in space.items():
+    _check_name(path, name)
+    _check_dimension(path, name, dimension)
+  if len(space) > len(_primes()) - 1:
+    raise spec.UsageError(
+      f'{path}: {len(space)} hyperparameters: a sampled space may have at '
+      f'most {len(_primes()) - 1}.'
+    )
+  return space
+
+
 def _read(path: str | pathlib.Path) -> Any:
   try:
     text = pathlib.Path(path).read_text(encoding='utf-8')
@@ -176,12 +196,6 @@ def _check_points(path: str | pathlib.Path, points: list[Any]) -> None:
       )
     for name in point:
       _check_name(path, name)
-    if point.keys() != points[0].keys():
-      names = sorted(point.keys() ^ points[0].keys())
-      raise spec.UsageError(
-        f'{path}: points 1 and {number} differ in {", ".join(names)}: all '
-        'points must have the same names.'
-      )
 
 
 def _check_name(path: str | pathlib.Path, name: str) -> None:
