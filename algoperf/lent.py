@@ -32,8 +32,10 @@ _RUNNERS = (
   'with_goal',
   'attach_metrics_logger',
 )
-_OWN_COLUMNS = ('score', 'global_step', 'total_duration', 'preemption_count')
-_OWN_PREFIXES = ('accumulated_', 'validation/', 'test/', 'train/')
+_OWN_COLUMNS = ('score', 'total_duration', 'preemption_count')
+_OWN_PREFIXES = ('accumulated_', 'validation/', 'test/')
+# Names that honest code may give to what it logs, too: they are prefixed.
+_SHARED, _PREFIX = ('train/', 'global_step'), 'submission/'
 
 
 def workload(own: spec.Workload, fresh: spec.Workload) -> spec.Workload:
@@ -127,9 +129,14 @@ class Logger:
     preemption_count: int | None = None,
     is_eval: bool = False,
   ) -> None:
-    """Keeps scalars (numbers or 0-d arrays) of one step."""
+    """Keeps scalars (numbers or 0-d arrays) of one step, and nothing else."""
     del preemption_count, is_eval
-    kept = {str(name): _scalar(value) for name, value in metrics.items()}
+    scalars = ((str(name), _scalar(value)) for name, value in metrics.items())
+    kept = {
+      f'{_PREFIX}{name}' if name.startswith(_SHARED) else name: value
+      for name, value in scalars
+      if value is not None
+    }
     for name in kept:
       if name in _OWN_COLUMNS or name.startswith(_OWN_PREFIXES):
         sys.audit(LOGS, f'logs {name!r}, which only the harness measures')
@@ -155,9 +162,12 @@ def _sink(
 
 
 def _scalar(value: Any) -> Any:
-  """A number or an array of the libraries', that is read later."""
+  """A number or an array of the libraries', that is read later; else None."""
   if type(value) in (bool, int, float) or isinstance(value, jax.Array):
     return value
   if type(value) is np.ndarray or isinstance(value, np.generic):
     return np.array(value)
-  return float(value)
+  try:
+    return float(value)
+  except (TypeError, ValueError):
+    return None
