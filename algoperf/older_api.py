@@ -1,4 +1,4 @@
-"""Names that submissions for AlgoPerf 0.5 and 0.6 use and that are gone.
+"""Names that submissions for AlgoPerf 0.5 and 0.6 use and that have changed.
 
 Those submissions were written for jax 0.4 to 0.7 and optax 0.1 to 0.2.2. Where
 a name has an exact successor, that stands in for it, in the process that runs
@@ -6,8 +6,10 @@ the submission and only if the submission uses it; what stood in is reported.
 Nothing stands in for what has no exact successor.
 """
 
+from collections.abc import Iterator, Sequence
 import contextlib
 import dataclasses
+import functools
 import importlib
 import inspect
 import sys
@@ -20,20 +22,32 @@ from algoperf.successors import SUCCESSORS
 
 _LIBRARIES = ('jax', 'flax', 'optax', 'chex', 'numpy')
 _OURS = source_tree.HARNESS_NAMES
+# Who uses one of these knows what jax.make_mesh makes.
+_EXPLICIT = (
+  'jax.make_mesh(axis_types=)',
+  'jax.reshard',
+  'jax.set_mesh',
+  'jax.sharding.AxisType',
+  'jax.sharding.auto_axes',
+  'jax.sharding.explicit_axes',
+  'jax.sharding.reshard',
+  'jax.typeof',
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Note:
-  """A name that a submission uses and that is gone."""
+  """A name that a submission uses and that is not what it was."""
 
   use: source_tree.Use
   successor: str | None  # What stands in for it, if anything does.
+  change: str = 'is gone'
 
   def __str__(self) -> str:
     outcome = 'nothing stands in for it'
     if self.successor is not None:
       outcome = f'{self.successor} stands in'
-    return f'{self.use}: {self.use.name} is gone: {outcome}'
+    return f'{self.use}: {self.use.name} {self.change}: {outcome}'
 
 
 def adapt(tree: source_tree.SourceTree) -> list[Note]:
@@ -53,7 +67,31 @@ def adapt(tree: source_tree.SourceTree) -> list[Note]:
       if successor is not None:
         _put(name.partition('(')[0], resolve(successor))
       notes.append(Note(use=tree.names[name], successor=successor))
-  return notes
+  return notes + _older_meshes(tree)
+
+
+def _older_meshes(tree: source_tree.SourceTree) -> list[Note]:
+  """Has jax.make_mesh make Auto axes, as it did until JAX 0.9, if it is used.
+
+  Not where source shows that it knows of the Explicit ones of today.
+  """
+  use = tree.names.get('jax.make_mesh')
+  if use is None or not tree.names.keys().isdisjoint(_EXPLICIT):
+    return []
+  import jax
+
+  make_mesh = jax.make_mesh
+
+  @functools.wraps(make_mesh)
+  def older(
+    axis_shapes: Sequence[int], axis_names: Sequence[str], **options: Any
+  ) -> jax.sharding.Mesh:
+    types = (jax.sharding.AxisType.Auto,) * len(axis_names)
+    return make_mesh(axis_shapes, axis_names, **{'axis_types': types} | options)
+
+  jax.make_mesh = older
+  change = 'makes Explicit axes by now'
+  return [Note(use=use, successor='one of Auto axes', change=change)]
 
 
 def _rename_harness(tree: source_tree.SourceTree) -> list[Note]:
@@ -64,9 +102,18 @@ def _rename_harness(tree: source_tree.SourceTree) -> list[Note]:
     if ours is None or name.partition('.')[0] == 'algoperf':
       continue
     with contextlib.suppress(ImportError):  # What a module holds is none.
-      sys.modules[name] = importlib.import_module(ours)
+      for outer in (*_packages(name), name):
+        module = importlib.import_module(source_tree.harness_module(outer))
+        sys.modules[outer] = module
       notes.append(Note(use=tree.names[name], successor=ours))
   return notes[:1]
+
+
+def _packages(name: str) -> Iterator[str]:
+  """Those that a module is in, the outermost first."""
+  for index, letter in enumerate(name):
+    if letter == '.':
+      yield name[:index]
 
 
 def _is_gone(name: str) -> bool:

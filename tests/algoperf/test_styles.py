@@ -200,7 +200,11 @@ def test_the_train_state_is_a_mapping_and_an_object():
     ('import numpy as np\nx = np.float', float),
   ],
 )
-def test_successors_stand_in_for_names_that_are_gone(tmp_path, source, result):
+def test_successors_stand_in_for_names_that_are_gone(
+  tmp_path, monkeypatch, source, result
+):
+  for name in [name for name in sys.modules if 'algorithmic_eff' in name]:
+    monkeypatch.delitem(sys.modules, name)
   path = tmp_path / 'submission.py'
   path.write_text(source)
   notes = older_api.adapt(source_tree.read(path))
@@ -209,6 +213,35 @@ def test_successors_stand_in_for_names_that_are_gone(tmp_path, source, result):
   assert scope['x'] == result
   # Of those that stand in already, since another test, there are no notes.
   assert all(note.successor is not None for note in notes)
+
+
+_MESH = """
+import jax
+from jax.sharding import AxisType
+def mesh(): return jax.make_mesh((1,), ('batch',){})
+"""
+
+
+@pytest.mark.parametrize(
+  ('source', 'kind'),
+  [
+    (_MESH.replace('import AxisType', 'import Mesh').format(''), 'Auto'),
+    (_MESH.format(', axis_types=(AxisType.Explicit,)'), 'Explicit'),
+    (_MESH.format('') + 'jax.typeof(1)', 'Explicit'),
+  ],
+)
+def test_meshes_are_as_they_were_unless_source_knows_of_others(
+  tmp_path, monkeypatch, source, kind
+):
+  monkeypatch.setattr(jax, 'make_mesh', jax.make_mesh)  # Back, at the end.
+  path = tmp_path / 'submission.py'
+  path.write_text(source)
+  notes = [str(note) for note in older_api.adapt(source_tree.read(path))]
+  scope = {}
+  exec(source, scope)
+  assert scope['mesh']().axis_types == (jax.sharding.AxisType[kind],)
+  said = f'{path}:4: jax.make_mesh makes Explicit axes by now: one of Auto axes'
+  assert notes == ([f'{said} stands in'] if kind == 'Auto' else [])
 
 
 def test_every_successor_exists():

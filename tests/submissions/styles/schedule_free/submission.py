@@ -1,10 +1,12 @@
 """Schedule-Free AdamW: evaluates other parameters than it trains.
 
 The state is a named tuple with the compiled update beside it; the parameters
-that are trained stay in it while the runner holds those to evaluate.
+that are trained stay in it while the runner holds those to evaluate. What it
+returns lies on a mesh of its own.
 """
 
 from collections.abc import Iterator
+import functools
 from typing import Any, NamedTuple, Optional
 
 import jax
@@ -36,7 +38,10 @@ def init_optimizer_state(
     weight_decay=hyperparameters.weight_decay,
   )
 
-  @jax.jit
+  mesh = jax.make_mesh((jax.device_count(),), ('batch',))
+  replicated = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+
+  @functools.partial(jax.jit, out_shardings=replicated)
   def train_step(
     opt_state: Any, params: Any, model_state: Any, batch: Any, rng: Any
   ) -> tuple[Any, ...]:
@@ -63,7 +68,7 @@ def init_optimizer_state(
     updates, opt_state = tx.update(grad, opt_state, params)
     return opt_state, optax.apply_updates(params, updates), model_state, loss
 
-  params = jax.tree.map(jnp.array, model_params)
+  params = jax.device_put(jax.tree.map(jnp.array, model_params), replicated)
   return State(tx.init(params), None), train_step
 
 
