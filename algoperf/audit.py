@@ -181,8 +181,9 @@ class Audit:
   ) -> None:
     """Extension modules come with a file name."""
     name, path = args[:2]
-    # Trying to import what is not there does no harm.
-    if (library := unseen.library(name)) in self._unseen:
+    library = unseen.library(name)
+    # Trying what is not there, and was not at first, does no harm.
+    if library and (library in self._unseen or unseen.is_there(library)):
       self._on_event(_UNSEEN.format(library), (blame.PYTHON,), (), frame)
     if path is None or self._origins.of_path(path) in blame.INSTALLED:
       return

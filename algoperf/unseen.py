@@ -5,7 +5,7 @@ One that is not loaded yet is heard of when it is imported; of those that the
 harness has loaded itself, importing hands out a stand-in that tells of its use.
 """
 
-import importlib.util
+import importlib.machinery
 import sys
 import types
 from typing import Any
@@ -20,9 +20,15 @@ _NAMES = """
 LIBRARIES = frozenset(_NAMES.split())
 
 
+def is_there(library: str) -> bool:
+  """Whether it could be imported, as paths are now."""
+  found = importlib.machinery.PathFinder.find_spec(library)
+  return found is not None or library in sys.builtin_module_names
+
+
 def installed() -> frozenset[str]:
-  """Those that could be imported; asked before anything else may answer."""
-  return frozenset(name for name in LIBRARIES if importlib.util.find_spec(name))
+  """Those that are there."""
+  return frozenset(filter(is_there, LIBRARIES))
 
 
 def library(module: str) -> str | None:
