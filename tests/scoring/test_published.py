@@ -295,17 +295,22 @@ def test_a_board_does_not_grow_by_what_cannot_be_compared(
   assert path.read_bytes() == before
 
 
-def test_the_board_of_the_baselines_is_of_the_definition_as_it_is():
-  assert published.available() == ['algoperf-0.5-external', 'mini-external']
-  shipped = published.load('mini', 'external')
+def test_boards_of_the_baselines_are_of_the_definition_as_it_is():
+  boards = ['algoperf-0.5-external', 'mini-external', 'mini-self']
+  assert published.available() == boards
   benchmark = benchmark_lib.load('mini')
-  shipped.check(benchmark, benchmark.scored)
-  assert shipped.definition == benchmark.digest
-  reached = collections.Counter(
-    study.submission for study in shipped.studies if study.reached
-  )
-  assert {study.trials for study in shipped.studies} == {5}
-  assert reached['nadamw'] == len(benchmark.base)
+  for ruleset, best, trials in (
+    ('external', 'nadamw', 5),
+    ('self', 'prodigy_self_tuning', 1),
+  ):
+    shipped = published.load('mini', ruleset)
+    shipped.check(benchmark, benchmark.scored)
+    assert shipped.definition == benchmark.digest
+    reached = collections.Counter(
+      study.submission for study in shipped.studies if study.reached
+    )
+    assert {study.trials for study in shipped.studies} == {trials}
+    assert reached[best] == len(benchmark.base)
 
 
 def test_the_shipped_board_gives_the_scores_of_its_logs():
