@@ -9,30 +9,17 @@ from hypothesis import strategies as st
 import pytest
 
 from algoperf import benchmark as benchmark_lib
-from algoperf import spec
-from tests import scripts
+from tests import scripts, toy
 
 script = scripts.load('set_targets')
 MINI = pathlib.Path(benchmark_lib.__file__).parent / 'benchmarks/mini.toml'
 
 
-def goal(comparison: str) -> spec.Goal:
-  return spec.Goal(
-    metric='ppl',
-    comparison=comparison,
-    validation_target=None,
-    test_target=None,
-    max_runtime=1.0,
-    eval_period=1.0,
-    step_hint=1,
-    batch_size=1,
-  )
-
-
 @given(st.floats(1e-6, 1e6), st.sampled_from(['>=', '<=']))
 def test_who_had_the_value_meets_the_rounded_target(value, comparison):
-  rounded = script._rounded(value, goal(comparison))
-  assert goal(comparison).meets(value, rounded)
+  goal = toy.goal(comparison=comparison)
+  rounded = script._rounded(value, goal)
+  assert goal.meets(value, rounded)
   assert rounded == pytest.approx(value, rel=1.001e-3)
   assert rounded == pytest.approx(float(f'{rounded:.3e}'), rel=1e-12)
 
