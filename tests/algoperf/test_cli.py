@@ -19,7 +19,7 @@ def files(tmp_path):
     'partial.py': 'def update_params():\n  pass\n',
     'empty.py': 'x = 1\n',
     'space.json': '{"lr": {"min": 2, "max": 1, "scaling": "linear"}}',
-    'list.json': '[{"lr": 1}, {"rate": 2}]',
+    'list.json': '[{"lr": 1}, 2]',
     'not.json': '{"lr": ',
     'file': 'in the way of a directory',
   }.items():
@@ -74,7 +74,7 @@ def run(files, *arguments: str) -> int:
         '--submission=@good.py',
         '--tuning_search_space=@list.json',
       ],
-      ['list.json', 'rate'],
+      ['list.json', 'point 2'],
     ),
     (
       [
