@@ -28,20 +28,23 @@ def test_targets_are_written_into_their_own_table(tmp_path: pathlib.Path):
   path = tmp_path / 'mini.toml'
   path.write_text(MINI.read_text())
   before = benchmark_lib.load(path)
-  for _ in range(2):  # The second time nothing changes.
+  texts = []
+  for _ in range(2):
     script.write(
       path,
       script.Target(
         workload='numerals_wmt', validation=12.5, test=None, source='a test'
       ),
     )
+    texts.append(path.read_text())
     after = benchmark_lib.load(path)
     for old, new in zip(before.workloads, after.workloads, strict=True):
       if new.name != 'numerals_wmt':
         assert new == old
     changed = after.row('numerals_wmt').goal
     assert (changed.validation_target, changed.test_target) == (12.5, None)
-  lines, old_lines = (f.read_text().splitlines() for f in (path, MINI))
+  assert texts[0] == texts[1]
+  lines, old_lines = texts[0].splitlines(), MINI.read_text().splitlines()
   assert len(lines) == len(old_lines) - 1
 
 

@@ -87,14 +87,9 @@ def scale_by_shampoo(
     start: the first update that is whitened, from 1.
     period: updates between two computations of the roots.
   """
-  kinds = jax.tree.leaves(param_types)
-
-  def split(tree: optax.Updates) -> list[Grid]:
-    pairs = zip(kinds, jax.tree.leaves(tree), strict=True)
-    return [_split(kind, leaf, block) for kind, leaf in pairs]
 
   def init(params: optax.Params) -> ShampooState:
-    parts = split(params)
+    parts = _grids(param_types, params, block)
     return ShampooState(
       count=jnp.zeros([], jnp.int32),
       mu=optax.tree.zeros_like(params),
@@ -110,7 +105,7 @@ def scale_by_shampoo(
   ) -> tuple[optax.Updates, ShampooState]:
     del params
     count = optax.safe_increment(state.count)
-    parts = split(grads)
+    parts = _grids(param_types, grads, block)
     squares = jax.tree.map(_squares, parts)
     moments = optax.tree.update_moment(squares, state.moments, b2, 1)
     new_roots = jax.lax.cond(
@@ -130,6 +125,14 @@ def scale_by_shampoo(
     return ahead, ShampooState(count, mu, nu, moments, new_roots)
 
   return optax.GradientTransformation(init, update)
+
+
+def _grids(
+  param_types: spec.ParameterTypeTree, tree: optax.Updates, block: int
+) -> list[Grid]:
+  """The blocks of all arrays."""
+  leaves = jax.tree.leaves(param_types), jax.tree.leaves(tree)
+  return [_split(*pair, block) for pair in zip(*leaves, strict=True)]
 
 
 def _split(kind: spec.ParameterType, leaf: jax.Array, block: int) -> Grid:
