@@ -7,6 +7,14 @@ import jax
 from algoperf import integrity, records, spec
 from algoperf import trial as trial_lib
 
+_WITHOUT_HYPERPARAMETERS = {
+  'self': 'hyperparameters are None in ruleset self: a submission with a '
+  'search space is for --ruleset=external',
+  'external': 'hyperparameters are None without a search space: put a '
+  'tuning_search_space.json beside the submission, or give one by '
+  '--tuning_search_space',
+}
+
 
 def status(error: BaseException) -> str:
   """What an exception makes of the trial that it ended."""
@@ -27,11 +35,23 @@ def formatted(error: BaseException) -> str:
   return ''.join(traceback.format_exception(error))
 
 
-def one_line(error: BaseException) -> str:
+def one_line(error: BaseException, trial: records.TrialSpec) -> str:
+  """What ended a trial, for its record and whoever watches it."""
   if records.is_full(error):
     return records.FULL
   text = str(error).strip().partition('\n')[0]
-  return f'{type(error).__name__}: {text}' if text else type(error).__name__
+  line = f'{type(error).__name__}: {text}' if text else type(error).__name__
+  if trial.hyperparameters is None and _is_attribute_of_none(error):
+    line += f' ({_WITHOUT_HYPERPARAMETERS[trial.ruleset]})'
+  return line
+
+
+def _is_attribute_of_none(error: BaseException) -> bool:
+  return (
+    isinstance(error, AttributeError)
+    and error.name is not None  # Raised by Python, not by hand.
+    and error.obj is None
+  )
 
 
 def target(

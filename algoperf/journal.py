@@ -137,7 +137,7 @@ class Journal:
       state: what was trained; None if it did not come to that.
       error: what ended it, if anything did.
     """
-    message = None if error is None else endings.one_line(error)
+    message = None if error is None else endings.one_line(error, self._spec)
     times = {
       'wall': time.monotonic() - self._clock.started,
       'timed': self._clock.timed,
