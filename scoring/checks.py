@@ -10,7 +10,7 @@ import math
 
 from algoperf import benchmark as benchmark_lib
 from algoperf import spec
-from scoring import logs, notices, published, question, studies, times
+from scoring import boards, logs, notices, question, studies, times
 
 # Notices that do not say that a rule was broken.
 _HARMLESS = (
@@ -97,9 +97,7 @@ def _shown(what: str, record: logs.Record) -> str:
   return f'{record.benchmark}, digest {record.benchmark_digest[:8]}'
 
 
-def among(
-  board: published.Board, machines: Iterable[str]
-) -> list[notices.Notice]:
+def among(board: boards.Board, machines: Iterable[str]) -> list[notices.Notice]:
   """What to know of a comparison with a published board.
 
   Args:

@@ -1,4 +1,4 @@
-"""Published boards: the study times of competitions, to be ranked among.
+"""Published boards: where they are, and the files that hold one.
 
 A board is a table of figures, without logs (`<benchmark>-<ruleset>.csv`: a row
 for each submission, workload and study), and a TOML file of the same name that
@@ -14,12 +14,11 @@ import math
 import operator
 import os
 import pathlib
-import re
 import tomllib
 from typing import Any, TextIO, TypeVar
 
-from algoperf import benchmark as benchmark_lib
 from algoperf import spec
+from scoring import boards
 from scoring import studies as studies_lib
 
 _T = TypeVar('_T')
@@ -31,116 +30,6 @@ COLUMNS = (
   *('trial', 'trials', 'reached'),
 )
 _OPTIONAL = ('definition', 'run', 'hours')
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Board:
-  """The results of a competition.
-
-  Attributes:
-    benchmark: name of the definition that the times were taken by.
-    ruleset: 'external' or 'self'.
-    study: which trial of a study counts, as in `benchmark.Scoring`.
-    hardware: what all trials ran on.
-    source: whose logs, and where they were published.
-    sha256: of the archive of logs; '' if they were no archive.
-    licence: of the logs.
-    date: on which the table was made, as YYYY-MM-DD.
-    command: what made it.
-    targets: of each workload, such as 'accuracy >= 0.77'.
-    studies: without hyperparameters and paths.
-    definition: digest of the definition that the trials were run by. This and
-      what follows is '' where it is not known.
-    run: the command that ran the trials.
-    hours: what they took, evaluations included, and on which days.
-  """
-
-  benchmark: str
-  ruleset: str
-  study: str
-  hardware: str
-  source: str
-  sha256: str
-  licence: str
-  date: str
-  command: str
-  targets: Mapping[str, str]
-  studies: Sequence[studies_lib.Study]
-  definition: str = ''
-  run: str = ''
-  hours: str = ''
-
-  def check(
-    self, benchmark: benchmark_lib.Benchmark, workloads: Sequence[str]
-  ) -> None:
-    """Makes sure that a benchmark's times can be compared with the board's.
-
-    Args:
-      benchmark: by which other submissions are scored.
-      workloads: those that are scored, held-out variants included.
-
-    Raises:
-      UsageError: the board lacks a workload, or has another target for it.
-    """
-    board = f'the published board {self.benchmark} ({self.ruleset})'
-    theirs = targets(benchmark, workloads)
-    for workload, target in theirs.items():
-      if workload not in self.targets:
-        raise spec.UsageError(
-          f'{board} has no {workload}: score {", ".join(self.targets)} only'
-        )
-      if target != self.targets[workload]:
-        raise spec.UsageError(
-          f'{board} has times to {workload} {self.targets[workload]}, but the '
-          f'target of benchmark {benchmark.name} is {target}: score by a '
-          'definition with the same targets'
-        )
-
-  def ran_on(self, machine: str) -> bool:
-    """Whether a text can mean the board's hardware: number, model, memory.
-
-    What one of the two leaves out does not tell them apart; of CPUs the whole
-    text has to be the same.
-    """
-    if machine == self.hardware:
-      return True
-    for pattern in (r'^(\d+) ×', r'\b([A-Z]+\d+[A-Z]?)\b', r'(\d+) ?GB\b'):
-      ours, theirs = (re.search(pattern, t) for t in (self.hardware, machine))
-      if ours and theirs and ours[1] != theirs[1]:
-        return False
-    return bool(machine) and not machine.startswith('cpu:')
-
-  def among(
-    self, studies: Sequence[studies_lib.Study]
-  ) -> list[studies_lib.Study]:
-    """The studies of other submissions, followed by those of the board.
-
-    Those of the board that have the same name get ' (published)' behind it.
-    """
-    own = {study.submission for study in studies}
-    workloads = {study.workload for study in studies}
-    theirs = [study for study in self.studies if study.workload in workloads]
-    return [*studies, *(_told_apart(study, own) for study in theirs)]
-
-
-def _told_apart(
-  study: studies_lib.Study, others: Container[str]
-) -> studies_lib.Study:
-  if study.submission not in others:
-    return study
-  name = f'{study.submission} (published)'
-  return dataclasses.replace(study, submission=name)
-
-
-def targets(
-  benchmark: benchmark_lib.Benchmark, workloads: Sequence[str]
-) -> dict[str, str]:
-  """What the times of workloads are to, such as 'accuracy >= 0.77'."""
-  goals = {name: benchmark.row(name).goal for name in workloads}
-  return {
-    name: f'{goal.metric} {goal.comparison} {goal.validation_target!r}'
-    for name, goal in goals.items()
-  }
 
 
 def available() -> list[str]:
@@ -158,7 +47,7 @@ def is_board(name_or_path: str | os.PathLike[str]) -> bool:
   return name.endswith('.csv') or not pathlib.Path(name).exists()
 
 
-def load(name_or_path: str | os.PathLike[str], ruleset: str) -> Board:
+def load(name_or_path: str | os.PathLike[str], ruleset: str) -> boards.Board:
   """Reads a board.
 
   Args:
@@ -183,7 +72,9 @@ def load(name_or_path: str | os.PathLike[str], ruleset: str) -> Board:
     return _read(path / f'{stem}.csv', ruleset)
 
 
-def write(board: Board, path: str | os.PathLike[str]) -> list[pathlib.Path]:
+def write(
+  board: boards.Board, path: str | os.PathLike[str]
+) -> list[pathlib.Path]:
   """Writes a board's .csv and .toml file, the same bytes for the same board.
 
   Seconds have six decimals.
@@ -207,7 +98,7 @@ def write(board: Board, path: str | os.PathLike[str]) -> list[pathlib.Path]:
     writer.writerows(lines)
   lines = [
     f'{field.name} = {_quoted(getattr(board, field.name))}'
-    for field in dataclasses.fields(Board)
+    for field in dataclasses.fields(boards.Board)
     if field.name not in ('targets', 'studies')
     and not (field.name in _OPTIONAL and not getattr(board, field.name))
   ]
@@ -232,7 +123,7 @@ def _quoted(text: str) -> str:
   return f'"{" ".join(escaped.split())}"'
 
 
-def _read(path: pathlib.Path, ruleset: str) -> Board:
+def _read(path: pathlib.Path, ruleset: str) -> boards.Board:
   table, about = _paths(path)
   rows = _parsed(table, lambda file: list(csv.DictReader(file, strict=True)))
   fields = _parsed(about, lambda file: tomllib.loads(file.read()))
@@ -243,7 +134,7 @@ def _read(path: pathlib.Path, ruleset: str) -> Board:
       f'{path} is of the {fields["ruleset"]} ruleset: score by '
       f'--ruleset={fields["ruleset"]}, not {ruleset}'
     )
-  return Board(studies=studies, **fields)
+  return boards.Board(studies=studies, **fields)
 
 
 def _parsed(path: pathlib.Path, parse: Callable[[TextIO], _T]) -> _T:
@@ -257,7 +148,7 @@ def _parsed(path: pathlib.Path, parse: Callable[[TextIO], _T]) -> _T:
 
 
 def _check_fields(fields: Mapping[str, Any], path: pathlib.Path) -> None:
-  kinds = {field.name: str for field in dataclasses.fields(Board)}
+  kinds = {field.name: str for field in dataclasses.fields(boards.Board)}
   kinds |= {'targets': dict}
   del kinds['studies']
   for name in _OPTIONAL:

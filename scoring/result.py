@@ -7,16 +7,16 @@ import functools
 from typing import TYPE_CHECKING
 
 from algoperf import benchmark as benchmark_lib
-from scoring import cells as cells_lib
 from scoring import (
+  boards,
   comparison,
   notices,
   profiles,
-  published,
   question,
   rows,
   statistics,
 )
+from scoring import cells as cells_lib
 from scoring import evidence as evidence_lib
 from scoring import studies as studies_lib
 
@@ -72,7 +72,7 @@ class Result:
   by: str
   columns: question.Columns
   reference: str | None
-  board: published.Board | None
+  board: boards.Board | None
   evidence: evidence_lib.Evidence
   rows: Rows
 

@@ -21,7 +21,7 @@ import pytest
 from algoperf import benchmark as benchmark_lib
 from algoperf import spec
 import scoring
-from scoring import bootstrap, published, question, studies
+from scoring import boards, bootstrap, published, question, studies
 from scoring import rows as rows_lib
 from tests import scripts
 from tests.scoring import logs_on_disk
@@ -49,9 +49,9 @@ SCORES = {  # From the logs themselves.
 }
 
 
-def board(rows: list[tuple]) -> published.Board:
+def board(rows: list[tuple]) -> boards.Board:
   """A board of rows (submission, workload, study, time, last_miss, step...)."""
-  return published.Board(
+  return boards.Board(
     benchmark='toy',
     ruleset='external',
     study='least_time',
@@ -90,7 +90,7 @@ def test_a_board_is_read_as_it_was_written(
   path = tmp_path_factory.mktemp('board') / 'board.csv'
   paths = published.write(before, path)
   after = published.load(path, 'external')
-  for field in dataclasses.fields(published.Board):
+  for field in dataclasses.fields(boards.Board):
     if field.name != 'studies':
       assert getattr(after, field.name) == getattr(before, field.name)
   frames = (
@@ -177,7 +177,7 @@ def test_other_targets_are_refused():
   benchmark = benchmark_lib.load('algoperf-0.5')
   names = ('wmt', 'ogbg')
   ours = dataclasses.replace(
-    board(ROWS), targets=published.targets(benchmark, names)
+    board(ROWS), targets=boards.targets(benchmark, names)
   )
   ours.check(benchmark, ('wmt',))
   with pytest.raises(spec.UsageError, match='has no criteo1tb: score'):
