@@ -2,24 +2,14 @@
 
 The hook cannot be removed. It looks at few events, asks of each whether a
 submission's code is behind it, and never raises. What Python does not report,
-in a few functions that matter, is watched by standing in for them.
+in a few functions that matter, is watched by `stand_ins`.
 """
 
-import _posixsubprocess
-import _signal
-import _thread
-import atexit
 from collections.abc import Callable, Collection
-import concurrent.futures.thread  # noqa: F401  It has code run at exit.
-import functools
 import inspect
 import logging
-from multiprocessing import connection
-import multiprocessing.util  # noqa: F401  For _posixsubprocess.
 import os
 import pathlib
-import posix
-import signal
 import sys
 import threading
 import traceback
@@ -27,15 +17,12 @@ import types
 from typing import Any
 import weakref
 
-from array_record.python import array_record_data_source
+from algoperf import audit_files, blame, charges, lent, stand_ins, unseen
 
-from algoperf import audit_files, blame, lent, unseen
-
-_LENT = (lent.__file__, unseen.__file__)
 _UNSEEN = 'uses {0}, which opens files unseen,'
 _BY_HAND = 'makes code by hand'
-_Check = Callable[[tuple[Any, ...], types.FrameType], None]
 
+_DIRECTLY = (blame.PYTHON,)  # Not by way of a library.
 _FRAME_FIELDS = ('tb_frame', 'gi_frame', 'cr_frame', 'ag_frame')
 _FRAMES = ('getframe', 'get_frame', *_FRAME_FIELDS)
 _CODE = ('__code__', '__defaults__', '__kwdefaults__', '__class__', '__bases__')
@@ -76,10 +63,6 @@ _FORBIDDEN_DIRECTLY = {
   ),
   _BY_HAND: ('code.__new__ function.__new__', 'ode unction replace'),
 }
-_THREAD_STARTS = """
-  start_new _start_new_thread start_new_thread
-  _start_joinable_thread start_joinable_thread
-"""
 
 
 class Audit:
@@ -103,10 +86,9 @@ class Audit:
     """
     self._origins = origins
     self._report = report
-    self._sanctioned = sanctioned
+    self._charge = charges.Charges(origins, report, sanctioned)
     self._files = files
     self.threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
-    self._handlers: dict[str, _Check] = {}
     self._initialises = False
     self._unseen: frozenset[str] = frozenset()
 
@@ -116,11 +98,11 @@ class Audit:
 
   def start(self) -> None:
     """Begins to watch; there is no end to it."""
-    self._handlers |= self._of_python() | self._of_lent()
     self._unseen = unseen.installed()
-    self._stand_in()
+    handlers = self._of_python() | self._of_lent()
+    handlers |= stand_ins.install(self._charge, self._files, self._on_thread)
     unseen.stand_in()
-    handlers, busy = self._handlers, set()
+    busy: set[int] = set()
     get_frame, this_thread = sys._getframe, threading.get_ident
 
     def hook(event: str, args: tuple[Any, ...]) -> None:
@@ -142,14 +124,14 @@ class Audit:
 
     sys.addaudithook(hook)
 
-  def _of_python(self) -> dict[str, _Check]:
+  def _of_python(self) -> dict[str, charges.Check]:
     files = self._files
-    handlers: dict[str, _Check] = {
+    handlers: dict[str, charges.Check] = {
       'open': files.on_open,
       'import': self._on_import,
       'compile': self._on_compile,
       'sys._getframe': self._on_getframe,
-      'object.__getattr__': self._on_getattr,
+      'object.__getattr__': self._on_getframe,
       'object.__setattr__': self._on_setattr,
       'mmap.__new__': lambda args, frame: files.on_descriptor(args[:1], frame),
     }
@@ -157,24 +139,11 @@ class Audit:
       handlers[event] = files.on_change
     for what, events in _FORBIDDEN.items():
       for event in events.split():
-        handlers[event] = self._words(what, blame.OTHERS)
+        handlers[event] = self._charge.of(what, blame.OTHERS)
     for what, (events, words) in _FORBIDDEN_DIRECTLY.items():
       for event in events.split():
-        handlers[event] = self._words(what, (blame.PYTHON,), words.split())
+        handlers[event] = self._charge.of(what, _DIRECTLY, words.split())
     return handlers
-
-  def _on_event(
-    self,
-    what: str,
-    through: Collection[str],
-    args: tuple[Any, ...],
-    frame: types.FrameType | None,
-    words: Collection[str] = (),
-  ) -> None:
-    culprit = self._origins.culprit
-    if place := culprit(frame, through, self._sanctioned, words):
-      detail = f' ({args[0]})' if args and type(args[0]) is str else ''
-      self._report(f'{what}{detail} in {place}')
 
   def _on_import(
     self, args: tuple[Any, ...], frame: types.FrameType | None
@@ -184,7 +153,7 @@ class Audit:
     library = unseen.library(name)
     # Trying what is not there, and was not at first, does no harm.
     if library and (library in self._unseen or unseen.is_there(library)):
-      self._on_event(_UNSEEN.format(library), (blame.PYTHON,), (), frame)
+      self._charge.of(_UNSEEN.format(library), _DIRECTLY)((), frame)
     if path is None or self._origins.of_path(path) in blame.INSTALLED:
       return
     if place := self._origins.culprit(frame):
@@ -194,16 +163,15 @@ class Audit:
     self, args: tuple[Any, ...], frame: types.FrameType | None
   ) -> None:
     source, path = args
-    direct = (blame.PYTHON,)
     if path is None:  # It is a tree, of which Python does not say the file.
-      self._on_event(_BY_HAND, direct, (), frame)
+      self._charge.of(_BY_HAND, _DIRECTLY)((), frame)
       return
     if isinstance(path, bytes):
       path = os.fsdecode(path)
     forged = path and self._origins.of_code(path) is not blame.SUBMISSION
     if not forged or (path[0] == '<' and not path.startswith('<frozen')):
       return
-    place = self._origins.culprit(frame, direct)
+    place = self._origins.culprit(frame, _DIRECTLY)
     if place and not _is_whole(path, source):
       self._report(f'passes code off as {path} in {place}')
 
@@ -212,12 +180,7 @@ class Audit:
   ) -> None:
     while frame is not None and _is_introspection(frame):
       frame = frame.f_back
-    self._on_event('looks at frames', (), (), frame, _FRAMES)
-
-  def _on_getattr(
-    self, args: tuple[Any, ...], frame: types.FrameType | None
-  ) -> None:
-    self._on_getframe(args, frame)
+    self._charge.of('looks at frames', (), _FRAMES)((), frame)
 
   def _on_setattr(
     self, args: tuple[Any, ...], frame: types.FrameType | None
@@ -230,86 +193,25 @@ class Audit:
     if path and self._origins.of_code(path) is not blame.SUBMISSION:
       named = target if hasattr(target, '__name__') else type(target)
       what = f'alters {owner.__name__}.{named.__name__}'
-      self._on_event(what, (blame.PYTHON,), (), frame)
+      self._charge.of(what, _DIRECTLY)((), frame)
 
-  def _of_lent(self) -> dict[str, _Check]:
+  def _of_lent(self) -> dict[str, charges.Check]:
     """What is told of the things that a submission is lent."""
-    direct = (blame.PYTHON,)
+    told = self._charge.told
     return {
-      lent.ALTERS: self._said('alters {0} in {1}', direct),
-      lent.CALLS: self._said('calls {0} in {1}', blame.INSTALLED),
+      lent.ALTERS: told('alters {0} in {1}', _DIRECTLY),
+      lent.CALLS: told('calls {0} in {1}', blame.INSTALLED),
       lent.COMPUTES: self._on_computing,
       lent.LOGS: lambda args, frame: self._report(args[0]),
-      unseen.EVENT: self._said(f'{_UNSEEN} in {{1}}', direct),
+      unseen.EVENT: told(f'{_UNSEEN} in {{1}}', _DIRECTLY),
     }
-
-  def _said(self, text: str, through: Collection[str]) -> _Check:
-    def check(args: tuple[Any, ...], frame: types.FrameType | None) -> None:
-      while frame is not None and frame.f_code.co_filename in _LENT:
-        frame = frame.f_back
-      if place := self._origins.culprit(frame, through):
-        self._report(text.format(args[0], place))
-
-    return check
 
   def _on_computing(
     self, args: tuple[Any, ...], frame: types.FrameType | None
   ) -> None:
     if self._initialises:
       text = 'calls {0} in init_optimizer_state, which is not timed, in {1}'
-      self._said(text, blame.OTHERS)(args, frame)
-
-  def _stand_in(self) -> None:
-    """Watches functions that Python does not report, by taking their place."""
-    sys.unraisablehook = _show_unraisable
-    self._watch(threading.Thread, 'start', self._on_thread)
-    for module in (_thread, threading):
-      for name in set(_THREAD_STARTS.split()) & vars(module).keys():
-        self._watch(module, name, self._words('starts a thread by hand'))
-    self._watch(_posixsubprocess, 'fork_exec', self._words('starts a process'))
-    direct = (blame.PYTHON,)
-    for owner, name, what in (
-      (atexit, 'register', 'runs code at exit'),
-      (threading, '_register_atexit', 'runs code at exit'),
-      (signal, 'signal', 'handles signals'),
-      (_signal, 'signal', 'handles signals'),
-      (signal, 'pidfd_send_signal', 'sends a signal'),
-      (_signal, 'pidfd_send_signal', 'sends a signal'),
-      (signal, 'raise_signal', 'sends a signal'),
-      (_signal, 'raise_signal', 'sends a signal'),
-      (_thread, 'interrupt_main', 'sends a signal'),
-    ):
-      if hasattr(owner, name):
-        self._watch(owner, name, self._words(what, direct))
-    for module in (os, posix):
-      for name in set(audit_files.DESCRIPTORS.split()) & vars(module).keys():
-        self._watch(module, name, self._files.on_descriptor)
-    self._watch(connection.Connection, '__init__', self._files.on_number)
-    records = array_record_data_source.array_record_module
-    for name in ('ArrayRecordReader', 'ArrayRecordWriter'):
-      self._watch(records, name, self._files.on_records)
-
-  def _watch(self, owner: Any, name: str, check: _Check) -> None:
-    """Has a function tell of its calls; it refers to nothing of ours."""
-    original = getattr(owner, name)
-    event = f'algoperf.{getattr(owner, "__name__", owner)}.{name}'
-    self._handlers[event] = lambda args, frame: check(args, frame.f_back)
-
-    @functools.wraps(original, updated=())
-    def stand_in(*args: Any, **kwargs: Any) -> Any:
-      sys.audit(event, *args)
-      return original(*args, **kwargs)
-
-    del stand_in.__wrapped__
-    setattr(owner, name, stand_in)
-
-  def _words(
-    self,
-    what: str,
-    through: Collection[str] = blame.INSTALLED,
-    words: Collection[str] = (),
-  ) -> _Check:
-    return functools.partial(self._on_event, what, through, words=words)
+      self._charge.told(text, blame.OTHERS)(args, frame)
 
   def _on_thread(
     self, args: tuple[Any, ...], frame: types.FrameType | None
@@ -321,15 +223,6 @@ class Audit:
 def _is_whole(path: str, source: Any) -> bool:
   """Whether it is all of a file, as when the file is imported."""
   return os.path.isfile(path) and source == pathlib.Path(path).read_bytes()
-
-
-def _show_unraisable(unraisable: Any) -> None:
-  """As Python does, which would compile lines out of the files it shows."""
-  what = unraisable.err_msg or 'Exception ignored in'
-  print(f'{what}: {unraisable.object!r}', file=sys.stderr)
-  traceback.print_exception(
-    unraisable.exc_type, unraisable.exc_value, unraisable.exc_traceback
-  )
 
 
 def _is_introspection(frame: types.FrameType) -> bool:

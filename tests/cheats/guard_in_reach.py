@@ -4,7 +4,10 @@ import types
 
 import optax
 
-_WANTED = ('Guard', 'Audit', 'References', 'SubmissionClock', 'ScalarBuffer')
+_WANTED = (
+  *('Guard', 'Audit', 'Charges', 'References'),
+  *('SubmissionClock', 'ScalarBuffer'),
+)
 _LEADS_ON = (
   types.FunctionType,
   types.MethodType,
