@@ -151,9 +151,10 @@ def _bench(values: Values, arguments: list[str]) -> int:
 
 
 def _score(values: Values, arguments: list[str]) -> int:
-  if not arguments:
+  if not arguments and not values.among:
     raise spec.UsageError(
-      'score needs logs: algoperf score experiments --benchmark=mini'
+      'score needs logs: algoperf score experiments --benchmark=mini; or a '
+      'board: algoperf score --among=mini'
     )
   return commands.score(
     arguments,
@@ -267,7 +268,7 @@ COMMANDS = {
   ),
   'score': Command(
     summary='logs in, scores out: times, profiles, scores, figures',
-    arguments='LOGS … [--benchmark=mini] [--report=FILE.html]',
+    arguments='[LOGS …] [--among=BOARD] [--report=FILE.html]',
     define=command_flags.score,
     run=_score,
   ),

@@ -98,7 +98,7 @@ def score(values: Values) -> None:
   ruleset(values)
   _list(values, 'workloads', 'score only these (default: all base workloads)')
   _choice(values, 'by', ('time', 'steps'), 'what submissions are compared by')
-  text = 'rank among a board (algoperf-0.5, or a CSV file), or earlier logs'
+  text = 'rank among a board (mini, algoperf-0.5, a CSV file), or earlier logs'
   _string(values, 'among', None, text)
   text = 'fewest evaluations and a 100-point integral, as AlgoPerf’s scorer'
   _switch(values, 'as_published', text)

@@ -87,14 +87,16 @@ class Board:
     return bool(machine) and not machine.startswith('cpu:')
 
   def among(
-    self, studies: Sequence[studies_lib.Study]
+    self, studies: Sequence[studies_lib.Study], workloads: Container[str]
   ) -> list[studies_lib.Study]:
     """The studies of other submissions, followed by those of the board.
 
-    Those of the board that have the same name get ' (published)' behind it.
+    Args:
+      studies: of others. Those of the board that have the same name get
+        ' (published)' behind it.
+      workloads: that are scored.
     """
     own = {study.submission for study in studies}
-    workloads = {study.workload for study in studies}
     theirs = [study for study in self.studies if study.workload in workloads]
     return [*studies, *(_told_apart(study, own) for study in theirs)]
 

@@ -35,7 +35,8 @@ def score(
   """Scores the submissions whose logs are given.
 
   Args:
-    paths: directories of any level of the layout, or archives (`layout.find`).
+    paths: directories of any level of the layout, or archives (`layout.find`);
+      none to see a published board as it is.
     benchmark: a name, the path of a definition, or one already loaded.
     ruleset: 'external' or 'self': how many trials and studies to expect.
     workloads: score over these (variants too) instead of all base workloads.
@@ -58,8 +59,7 @@ def score(
     UsageError: no trials, an unknown benchmark, ruleset or workload, a workload
       whose target is not known, or trials that cannot be compared.
   """
-  if isinstance(paths, str | os.PathLike):
-    paths = [paths]
+  paths = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
   if among is not None and not published.is_board(among):
     paths, among = [*paths, among], None
   asked = question.ask(
@@ -75,6 +75,8 @@ def score(
     resamples=resamples,
     seed=seed,
   )
+  if among is not None and not paths:
+    return answer(asked, reading.nothing())
   return answer(asked, reading.read(paths, asked.metrics))
 
 
@@ -98,7 +100,7 @@ def answer(asked: question.Question, read: reading.Reading) -> Result:
     board = published.load(asked.among, asked.ruleset.name)
     board.check(asked.benchmark, columns.names)
     told += checks.among(board, [m.hardware for m in found.machines])
-    some = board.among(some)
+    some = board.among(some, columns.names)
   reference = _reference(asked, some)
   compared = comparison.compare(asked, some, reference)
   return Result(

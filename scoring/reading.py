@@ -36,6 +36,11 @@ class Reading:
     return trial_files.content(trial, self.archived.get(trial), name)
 
 
+def nothing() -> Reading:
+  """What there is without a path."""
+  return Reading(logs=logs.read([], {}), others={}, archived={}, notices=[])
+
+
 def read(paths: Paths, metrics: Mapping[str, str]) -> Reading:
   """Reads the trials of some workloads.
 

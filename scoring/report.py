@@ -36,8 +36,9 @@ def show(
   for message in sentences.loud(result):
     console.print(text_lib.Text(message, style='bold red'))
   console.print(scores_table(result))
-  for line in (*sentences.rules(result), *sentences.certainty(result)):
-    console.print(text_lib.Text(line, style='dim'))
+  for say in (sentences.rules, sentences.certainty, sentences.company):
+    for line in say(result):
+      console.print(text_lib.Text(line, style='dim'))
   console.print()
   for table in times_tables(result, console.width):
     console.print(table)

@@ -3,7 +3,15 @@
 from collections.abc import Iterable
 import math
 
-from scoring import appendix, intervals, plots, section, sheets, statistics
+from scoring import (
+  appendix,
+  intervals,
+  plots,
+  section,
+  sentences,
+  sheets,
+  statistics,
+)
 from scoring import result as result_lib
 from scoring.plots import durations, training
 
@@ -105,13 +113,9 @@ def _rules(result: result_lib.Result) -> section.Section:
     )
   texts = [
     f'Benchmark {result.benchmark.name} (digest '
-    f'{result.benchmark.digest[:12]}), compared by {result.by}.'
+    f'{result.benchmark.digest[:12]}), compared by {result.by}.',
+    *sentences.company(result),
   ]
-  if result.board is not None:
-    texts.append(
-      f'Among the published results of {result.board.benchmark} '
-      f'({result.board.source}; on {result.board.hardware}).'
-    )
   return section.Section(
     anchor='rules',
     title='Rules',

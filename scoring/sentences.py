@@ -30,6 +30,17 @@ def title(result: result_lib.Result) -> str:
   return ' · '.join(filter(None, parts))
 
 
+def company(result: result_lib.Result) -> list[str]:
+  """Which board takes part, if any."""
+  if result.board is None:
+    return []
+  what = 'Among the' if result.evidence.trials else 'The'
+  return [
+    f'{what} published results of {result.board.benchmark} '
+    f'({result.board.source}; on {result.board.hardware}).'
+  ]
+
+
 def rules(result: result_lib.Result) -> list[str]:
   """What score and speed-up are, and by which rules."""
   lines = [

@@ -21,7 +21,17 @@ import pytest
 from algoperf import benchmark as benchmark_lib
 from algoperf import spec
 import scoring
-from scoring import boards, bootstrap, published, question, studies
+from scoring import (
+  boards,
+  bootstrap,
+  html,
+  plots,
+  publish,
+  published,
+  question,
+  report,
+  studies,
+)
 from scoring import rows as rows_lib
 from tests import scripts
 from tests.scoring import logs_on_disk
@@ -293,6 +303,27 @@ def test_a_board_does_not_grow_by_what_cannot_be_compared(
   with pytest.raises(SystemExit, match=said):
     make_board(tmp_path / 'more', '--source=you', f'--extend={path}')
   assert path.read_bytes() == before
+
+
+def test_a_board_is_seen_without_logs(
+  tmp_path: pathlib.Path, make_board: MakeBoard
+):
+  """It scores as the logs do that it was made of."""
+  write_mini(tmp_path / 'logs', 'ab')
+  path = tmp_path / 'mini.csv'
+  one = ('--benchmark=mini', '--source=me', f'--output={path}')
+  make_board(tmp_path / 'logs', *one)
+  result = scoring.score([], 'mini', among=path)
+  logs = scoring.score(tmp_path / 'logs', 'mini')
+  assert result.scores.equals(logs.scores)
+  assert not len(result.trials) and not len(result.curves)
+  assert not len(result.warnings)
+  page = html.render(result)
+  assert 'The published results of mini (me; on cpu: Some CPU, 2 cores)' in page
+  for part in (report, plots, publish):
+    assert all(p.stat().st_size for p in part.write(result, tmp_path / 'out'))
+  with pytest.raises(spec.UsageError, match='no path given'):
+    scoring.score([], 'mini')
 
 
 def test_boards_of_the_baselines_are_of_the_definition_as_it_is():
