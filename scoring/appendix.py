@@ -211,8 +211,8 @@ def _told(some: Sequence[notices.Notice]) -> sheets.Sheet:
   return sheets.Sheet(header=(*_PLACES, 'message', 'where'), rows=lines, left=6)
 
 
-def hardware(result: result_lib.Result) -> section.Section:
-  """What ran whose trials."""
+def hardware(result: result_lib.Result) -> section.Section | None:
+  """What ran whose trials, if there are any."""
   rows = [
     [
       sheets.Cell(text=machine.submission, mark='submission'),
@@ -221,6 +221,8 @@ def hardware(result: result_lib.Result) -> section.Section:
     ]
     for machine in result.evidence.machines
   ]
+  if not rows:
+    return None
   header = ('submission', 'hardware', 'trials')
   return section.Section(
     anchor='hardware',

@@ -23,6 +23,8 @@ def write(
 ) -> list[pathlib.Path]:
   """Writes every figure as .svg and as .pdf, by its function's name.
 
+  No curves where there are no trials, as of a published board.
+
   Returns:
     The paths of the files.
   """
@@ -30,6 +32,8 @@ def write(
   directory.mkdir(parents=True, exist_ok=True)
   paths = []
   for draw in _FIGURES:
+    if draw is curves and not result.evidence.trials:
+      continue
     figure = draw(result)
     path = directory / f'{draw.__name__}.svg'
     path.write_text(figure.svg(), encoding='utf-8')

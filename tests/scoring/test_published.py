@@ -320,6 +320,7 @@ def test_a_board_is_seen_without_logs(
   assert not len(result.warnings)
   page = html.render(result)
   assert 'The published results of mini (me; on cpu: Some CPU, 2 cores)' in page
+  assert 'Training curves' not in page and 'Hardware' not in page
   for part in (report, plots, publish):
     assert all(p.stat().st_size for p in part.write(result, tmp_path / 'out'))
   with pytest.raises(spec.UsageError, match='no path given'):
