@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 
 from algoperf import benchmark as benchmark_lib
-from algoperf import spec
+from algoperf import sources, spec
 import scoring
 from scoring import (
   boards,
@@ -328,14 +328,14 @@ def test_a_board_is_seen_without_logs(
 
 
 def test_boards_of_the_baselines_are_of_the_definition_as_it_is():
-  boards = ['algoperf-0.5-external', 'mini-external', 'mini-self']
-  assert published.available() == boards
   benchmark = benchmark_lib.load('mini')
-  for ruleset, best, trials in (
-    ('external', 'nadamw', 5),
-    ('self', 'prodigy_self_tuning', 1),
+  timed = set()
+  for board, ruleset, best, trials in (
+    ('mini', 'external', 'nadamw', 5),
+    ('mini-xeon', 'external', 'nadamw', 5),
+    ('mini', 'self', 'prodigy_self_tuning', 1),
   ):
-    shipped = published.load('mini', ruleset)
+    shipped = published.load(board, ruleset)
     shipped.check(benchmark, benchmark.scored)
     assert shipped.definition == benchmark.digest
     reached = collections.Counter(
@@ -343,6 +343,8 @@ def test_boards_of_the_baselines_are_of_the_definition_as_it_is():
     )
     assert {study.trials for study in shipped.studies} == {trials}
     assert reached[best] == len(benchmark.base)
+    timed |= {study.submission for study in shipped.studies}
+  assert timed == set(sources.names())
 
 
 def test_the_shipped_board_gives_the_scores_of_its_logs():
