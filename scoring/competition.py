@@ -52,8 +52,7 @@ def score(
     seed: of the bootstrap.
 
   Returns:
-    The result; what is missing or damaged counts as not reached, and has a row
-    in its warnings.
+    The result; what is missing or damaged is not reached, and has a warning.
 
   Raises:
     UsageError: no trials, an unknown benchmark, ruleset or workload, a workload
